@@ -1,1 +1,6 @@
-//! placeholder
+//! The parts of the binary `wigwag`: configuration, command line, HTTP, logs and metrics around the hub.
+//!
+//! This crate owns everything that touches the world: the clock, the sockets, the disk. It decides nothing that
+//! the hub can decide.
+
+pub mod config;

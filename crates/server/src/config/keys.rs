@@ -1,0 +1,247 @@
+//! The table of all keys. Everything that knows a key by name reads it here.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use super::types::{Data, Listen, LogFormat, OriginPattern, PublicUrl, Secret, TrustProxy};
+use super::value::{Raw, Setting};
+
+/// One key of the configuration.
+pub struct Key {
+    /// The section it stands in: `server`.
+    pub section: &'static str,
+    /// Its name in the section: `listen`.
+    pub name: &'static str,
+    /// What it means, in Markdown, one or more lines.
+    pub doc: &'static str,
+    /// What its value looks like.
+    pub kind: &'static str,
+    /// Whether its value must not be shown.
+    pub secret: bool,
+    /// How a change takes effect while the server runs; `None` if it needs a restart.
+    pub live: Option<&'static str>,
+    show: fn(&Config) -> String,
+    set: fn(&mut Config, &Raw) -> Result<(), String>,
+}
+
+impl Key {
+    /// `server.listen`.
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// `WIGWAG_SERVER_LISTEN`.
+    pub fn env(&self) -> String {
+        format!("WIGWAG_{}_{}", self.section, self.name).to_ascii_uppercase()
+    }
+
+    /// What the number counts, told from the end of the name.
+    pub fn unit(&self) -> &'static str {
+        match self.name.rsplit('_').next() {
+            Some("ms") => "milliseconds",
+            Some("seconds") => "seconds",
+            Some("bytes") => "bytes",
+            _ => "",
+        }
+    }
+
+    /// Its value in this configuration, as TOML.
+    pub fn show(&self, config: &Config) -> String {
+        (self.show)(config)
+    }
+
+    /// Its default, as TOML.
+    pub fn default(&self) -> String {
+        (self.show)(&Config::default())
+    }
+
+    /// Writes a layer's value into the configuration.
+    pub fn set(&self, config: &mut Config, raw: &Raw) -> Result<(), String> {
+        (self.set)(config, raw)
+    }
+}
+
+/// All keys, in the order in which they are printed.
+pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(fields);
+
+/// The key with this path.
+pub fn key(path: &str) -> Option<&'static Key> {
+    let (section, name) = path.split_once('.')?;
+    KEYS.iter()
+        .find(|key| key.section == section && key.name == name)
+}
+
+/// Makes, from one list of keys, the structs, their defaults and the table.
+///
+/// After a default may stand `secret` (never shown) or `live = "how"` (takes effect without a restart).
+macro_rules! sections {
+    ($(
+        $(#[doc = $section_doc:literal])+
+        $section:ident: $Section:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $name:ident: $type:ty = $default:expr
+                $(, secret $secret:tt)? $(, live $live:literal)?;
+            )+
+        }
+    )+) => {
+        /// Everything that can be configured.
+        #[derive(Clone, Debug, PartialEq, Default)]
+        pub struct Config {
+            $( $(#[doc = $section_doc])+ pub $section: $Section, )+
+        }
+
+        $(
+            $(#[doc = $section_doc])+
+            #[derive(Clone, Debug, PartialEq)]
+            pub struct $Section {
+                $( $(#[doc = $doc])+ pub $name: $type, )+
+            }
+
+            impl Default for $Section {
+                fn default() -> Self {
+                    Self { $( $name: $default, )+ }
+                }
+            }
+        )+
+
+        fn fields() -> Vec<Key> {
+            vec![$($(
+                Key {
+                    section: stringify!($section),
+                    name: stringify!($name),
+                    doc: concat!($($doc, "\n"),+).trim_ascii(),
+                    kind: <$type as Setting>::KIND,
+                    secret: false $(|| $secret)?,
+                    live: None $(.or(Some($live)))?,
+                    show: |config| config.$section.$name.toml(),
+                    set: |config, raw| {
+                        config.$section.$name = Setting::read(raw)?;
+                        Ok(())
+                    },
+                },
+            )+)+]
+        }
+
+        /// The sections, in order, each with what it is about.
+        pub(super) static SECTIONS: &[(&str, &str)] = &[
+            $( (stringify!($section), concat!($($section_doc, "\n"),+).trim_ascii()), )+
+        ];
+    };
+}
+
+sections! {
+    /// Who this server is, where it listens and where it keeps things.
+    server: Server {
+        /// The server's own name. Peers sign it when they prove themselves, so that a signature made for one
+        /// server is worthless at another. Empty: the host of `public_url`, else `localhost`.
+        name: String = String::new();
+        /// The address under which the world reaches this server, for the page at `/` and for log lines:
+        /// `https://wigwag.example.org`. Empty: told from each request.
+        public_url: PublicUrl = PublicUrl::default();
+        /// Where to accept connections: addresses (`[::]:8080` is every address of this machine), host names
+        /// with a port, or Unix sockets (`unix:/run/wigwag/wigwag.sock`). `HOST` and `PORT` in the environment
+        /// stand in for it.
+        listen: Vec<Listen> = vec![Listen::Address(([0u16; 8], 8080).into())];
+        /// The folder for what must survive a restart: names, keys, stored signals, sessions. Empty:
+        /// `$STATE_DIRECTORY`, else the platform's place for a user's data. `:memory:` keeps nothing.
+        data: Data = Data::default();
+        /// How long closing takes after SIGTERM: sockets are asked to come back, spread over this time.
+        drain_seconds: u64 = 10;
+        /// Which proxies are believed when they say whom they speak for (`X-Forwarded-For`, `X-Forwarded-Proto`,
+        /// PROXY protocol): a list of networks, `private` for loopback and private networks, or `true` for
+        /// everybody, if nothing but the proxy can reach this server.
+        trust_proxy: TrustProxy = TrustProxy::Networks(Vec::new());
+        /// Whether trusted proxies begin each connection with a PROXY protocol header, version 1 or 2.
+        proxy_protocol: bool = false;
+        /// Web pages that may use this server, by origin: `https://app.example.org`, `https://*.example.org`,
+        /// `null` for pages without one. Empty: all. Programs outside a browser send no origin and always may.
+        origins: Vec<OriginPattern> = Vec::new();
+        /// Whether to answer with CORS headers. Switch off if a proxy in front adds its own.
+        cors: bool = true;
+    }
+
+    /// Encryption, if the server does it itself rather than a proxy in front of it.
+    tls: Tls {
+        /// The certificate chain, a PEM file. Read again when it changes.
+        cert: PathBuf = PathBuf::new(), live "read again when the file changes";
+        /// The private key of that certificate, a PEM file.
+        key: PathBuf = PathBuf::new(), live "read again when the file changes";
+    }
+
+    /// Who may use the server.
+    auth: Auth {
+        /// Whether peers without a key are let in. Their ids last as long as their session.
+        guests: bool = true;
+        /// The namespaces that this server serves. Empty: any.
+        namespaces: Vec<String> = Vec::new();
+        /// The namespace of peers that name none.
+        default_namespace: String = "default".into();
+    }
+
+    /// STUN and TURN servers that peers are told to use.
+    ice: Ice {
+        /// STUN servers, which tell a peer its public address. Empty: none.
+        stun: Vec<String> = vec!["stun:stun.cloudflare.com:3478".into()];
+        /// TURN servers, which carry traffic where no direct path exists: `turn:turn.example.org:3478`.
+        turn: Vec<String> = Vec::new();
+        /// A fixed user name for the TURN servers.
+        username: String = String::new();
+        /// The fixed password that goes with `username`.
+        credential: Secret = Secret::default(), secret true;
+        /// A file that holds `credential`.
+        credential_file: PathBuf = PathBuf::new();
+        /// The secret shared with the TURN servers (coturn's `static-auth-secret`), from which each peer gets
+        /// a user name and password that expire.
+        secret: Secret = Secret::default(), secret true;
+        /// A file that holds `secret`.
+        secret_file: PathBuf = PathBuf::new();
+        /// How long such a password lasts. Peers that are still here get a new one before it ends.
+        ttl_seconds: u64 = 21_600;
+    }
+
+    /// The operator's door: `/api/v1`, which is not there unless a token is set.
+    admin: Admin {
+        /// The bearer token that opens it, 16 characters or more. Empty: no door.
+        token: Secret = Secret::default(), secret true;
+        /// A file that holds `token`.
+        token_file: PathBuf = PathBuf::new();
+    }
+
+    /// What is written to standard error.
+    log: Log {
+        /// `text` for people, `json` for collectors.
+        format: LogFormat = LogFormat::Text;
+        /// What is worth a line: a level (`error`, `warn`, `info`, `debug`, `trace`) or directives such as
+        /// `info,wigwag_server::net=debug`. `RUST_LOG` in the environment stands in for it.
+        filter: String = "info".into(), live "PUT /api/v1/log";
+    }
+
+    /// When others are told that a peer went.
+    presence: Presence {
+        /// The time between the loss of a peer's socket and `away`, so that nobody sees a short gap.
+        away_after_ms: u64 = 5_000;
+        /// The time between the loss of its socket and `gone`, when its session ends.
+        gone_after_ms: u64 = 120_000;
+    }
+
+    /// What is kept for a session that lost its socket, so that it misses nothing.
+    resume: Resume {
+        /// How many events are kept for each session.
+        count: u64 = 512;
+        /// How many bytes of events are kept for each session.
+        bytes: u64 = 262_144;
+        /// How long a session waits for its peer to come back.
+        seconds: u64 = 120;
+    }
+
+    /// How rooms behave.
+    rooms: Rooms {
+        /// How long an empty room is kept.
+        linger_seconds: u64 = 30;
+        /// How long a join code works.
+        code_seconds: u64 = 900;
+        /// How long a host may be without a socket before another member takes over.
+        host_grace_seconds: u64 = 15;
+    }
+}
