@@ -88,6 +88,55 @@ pub enum Event<'a> {
     Swarm(SwarmEvent<'a>),
 }
 
+macro_rules! types {
+    ($($variant:ident $name:literal)*) => {
+        /// Types on the wire, in the order of [`Event`]'s variants.
+        pub const TYPES: &[&str] = &[$($name),*];
+
+        enum Place { $($variant),* }
+
+        impl Event<'_> {
+            /// Its place in [`TYPES`], for tables indexed by type.
+            pub const fn index(&self) -> usize {
+                match self { $(Self::$variant(_) => Place::$variant as usize),* }
+            }
+
+            /// Its type on the wire.
+            pub const fn name(&self) -> &'static str {
+                TYPES[self.index()]
+            }
+        }
+    };
+}
+
+types! {
+    Challenge "challenge"
+    Welcome "welcome"
+    Done "done"
+    Error "error"
+    Found "found"
+    Presence "presence"
+    Ack "ack"
+    Signal "signal"
+    Lost "lost"
+    Ice "ice"
+    RoomJoined "room.joined"
+    RoomLeft "room.left"
+    RoomMember "room.member"
+    RoomChanged "room.changed"
+    RoomHost "room.host"
+    Rooms "rooms"
+    RoomCode "room.code"
+    Said "said"
+    Published "published"
+    Broadcast "broadcast"
+    NetworkJoined "network.joined"
+    NetworkNodes "network.nodes"
+    Beats "beats"
+    Role "role"
+    Swarm "swarm"
+}
+
 /// Prove yourself.
 #[derive(Debug, Clone, Serialize)]
 pub struct Challenge<'a> {
@@ -677,6 +726,7 @@ fn is_empty(device: &&Device) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -9,6 +9,7 @@ pub mod key;
 pub mod limits;
 pub mod raw;
 pub mod request;
+pub mod room_code;
 pub mod signature;
 
 pub use code::{Class, Code, Refusal};
@@ -17,6 +18,7 @@ pub use id::{Device, IdError, Kind, Namespace, NetworkName, PeerId, RoomName, Sw
 pub use key::PublicKey;
 pub use limits::Limits;
 pub use request::Request;
+pub use room_code::RoomCode;
 
 /// The WebSocket subprotocol of this version, and its name in `challenge` and `welcome`.
 pub const VERSION: &str = "wigwag.1";

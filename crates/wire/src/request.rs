@@ -460,43 +460,63 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Types on the wire, in the order of [`Request`]'s variants.
-pub const TYPES: &[&str] = &[
-    "hello",
-    "find",
-    "watch",
-    "unwatch",
-    "signal",
-    "bye",
-    "ice",
-    "name",
-    "seen",
-    "room.create",
-    "room.join",
-    "room.leave",
-    "room.list",
-    "room.set",
-    "room.kick",
-    "room.ban",
-    "room.unban",
-    "room.transfer",
-    "room.state",
-    "room.code",
-    "room.beat",
-    "room.me",
-    "say",
-    "subscribe",
-    "unsubscribe",
-    "publish",
-    "broadcast",
-    "network.join",
-    "network.leave",
-    "beat",
-    "role",
-    "swarm.announce",
-    "swarm.leave",
-    "swarm.count",
-];
+macro_rules! types {
+    ($($variant:ident $name:literal)*) => {
+        /// Types on the wire, in the order of [`Request`]'s variants.
+        pub const TYPES: &[&str] = &[$($name),*];
+
+        enum Place { $($variant),* }
+
+        impl Request<'_> {
+            /// Its place in [`TYPES`], for tables indexed by type.
+            pub const fn index(&self) -> usize {
+                match self { $(Self::$variant(_) => Place::$variant as usize),* }
+            }
+
+            /// Its type on the wire.
+            pub const fn name(&self) -> &'static str {
+                TYPES[self.index()]
+            }
+        }
+    };
+}
+
+types! {
+    Hello "hello"
+    Find "find"
+    Watch "watch"
+    Unwatch "unwatch"
+    Signal "signal"
+    Bye "bye"
+    Ice "ice"
+    Name "name"
+    Seen "seen"
+    RoomCreate "room.create"
+    RoomJoin "room.join"
+    RoomLeave "room.leave"
+    RoomList "room.list"
+    RoomSet "room.set"
+    RoomKick "room.kick"
+    RoomBan "room.ban"
+    RoomUnban "room.unban"
+    RoomTransfer "room.transfer"
+    RoomState "room.state"
+    RoomCode "room.code"
+    RoomBeat "room.beat"
+    RoomMe "room.me"
+    Say "say"
+    Subscribe "subscribe"
+    Unsubscribe "unsubscribe"
+    Publish "publish"
+    Broadcast "broadcast"
+    NetworkJoin "network.join"
+    NetworkLeave "network.leave"
+    Beat "beat"
+    Role "role"
+    SwarmAnnounce "swarm.announce"
+    SwarmLeave "swarm.leave"
+    SwarmCount "swarm.count"
+}
 
 impl<'a> Request<'a> {
     fn read(kind: &str, text: &'a str, limits: &Limits) -> Result<Self, Refusal> {
