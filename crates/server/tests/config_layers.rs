@@ -4,17 +4,14 @@
 use std::path::PathBuf;
 
 use wigwag_server::config::{
-    Config, Data, Flag, KEYS, Listen, Loaded, LogFormat, Origin, Problems, Raw, Sources,
-    TrustProxy, default_toml, effective_toml, load, markdown,
+    Config, Data, Flag, KEYS, Listen, Loaded, LogFormat, Origin, Problems, Raw, Sources, TrustProxy, default_toml,
+    effective_toml, load, markdown,
 };
 
 #[test]
 fn nothing_has_to_be_configured() {
     let loaded = load(&Sources::default()).unwrap();
-    assert_eq!(
-        loaded.config.server.listen,
-        ["[::]:8080".parse::<Listen>().unwrap()]
-    );
+    assert_eq!(loaded.config.server.listen, ["[::]:8080".parse::<Listen>().unwrap()]);
     assert_eq!(loaded.config.server.name, "localhost");
     assert!(matches!(loaded.config.server.data, Data::Folder(_)));
     assert!(loaded.origins.is_empty() && loaded.warnings.is_empty());
@@ -24,36 +21,21 @@ fn nothing_has_to_be_configured() {
 fn the_printed_default_reads_back_as_the_default() {
     let loaded = from_file(&default_toml()).unwrap();
     assert_eq!(unfilled(loaded.config), Config::default());
-    assert_eq!(
-        loaded.origins.len(),
-        KEYS.len(),
-        "every key is in the printed file"
-    );
+    assert_eq!(loaded.origins.len(), KEYS.len(), "every key is in the printed file");
 }
 
 #[test]
 fn every_key_reads_its_own_default_from_a_file_from_the_environment_and_from_set() {
     for key in KEYS.iter() {
         let (path, default) = (key.path(), key.default());
-        assert!(
-            !key.doc.is_empty() && key.doc.ends_with('.'),
-            "{path} has documentation"
-        );
+        assert!(!key.doc.is_empty() && key.doc.ends_with('.'), "{path} has documentation");
         let file = format!("{path} = {default}");
         assert!(from_file(&file).is_ok(), "{path} reads {default}");
         let text = as_text(&default);
         let from_env = from_env(&[(&key.env(), &text)]).unwrap();
-        assert_eq!(
-            unfilled(from_env.config),
-            Config::default(),
-            "{path} from the environment"
-        );
+        assert_eq!(unfilled(from_env.config), Config::default(), "{path} from the environment");
         let from_flag = load(&flags(&[(&path, &text)])).unwrap();
-        assert_eq!(
-            unfilled(from_flag.config),
-            Config::default(),
-            "{path} from --set"
-        );
+        assert_eq!(unfilled(from_flag.config), Config::default(), "{path} from --set");
     }
 }
 
@@ -62,15 +44,10 @@ fn flags_win_over_the_environment_which_wins_over_the_file() {
     let file = "[server]\nname = 'file'\ndrain_seconds = 1\nlisten = ':1'";
     let sources = Sources {
         file: Some((PathBuf::from("w.toml"), file.into())),
-        env: env(&[
-            ("WIGWAG_SERVER_NAME", "env"),
-            ("WIGWAG_SERVER_DRAIN_SECONDS", "2"),
-        ]),
+        env: env(&[("WIGWAG_SERVER_NAME", "env"), ("WIGWAG_SERVER_DRAIN_SECONDS", "2")]),
         flags: flags(&[("server.name", "flag")]).flags,
     };
-    let Loaded {
-        config, origins, ..
-    } = load(&sources).unwrap();
+    let Loaded { config, origins, .. } = load(&sources).unwrap();
     assert_eq!(config.server.name, "flag");
     assert_eq!(config.server.drain_seconds, 2);
     assert_eq!(config.server.listen, [":1".parse::<Listen>().unwrap()]);
@@ -86,27 +63,13 @@ fn port_host_and_rust_log_stand_in_but_our_own_variables_win() {
         (vec![("HOST", "127.0.0.1")], "127.0.0.1:8080"),
         (vec![("HOST", "::1"), ("PORT", "1")], "[::1]:1"),
         (vec![("HOST", "localhost"), ("PORT", "1")], "localhost:1"),
-        (
-            vec![("PORT", "9000"), ("WIGWAG_SERVER_LISTEN", ":7")],
-            "[::]:7",
-        ),
+        (vec![("PORT", "9000"), ("WIGWAG_SERVER_LISTEN", ":7")], "[::]:7"),
         (vec![("PORT", "")], "[::]:8080"),
     ] {
         let loaded = from_env(&given).unwrap();
-        assert_eq!(
-            loaded.config.server.listen,
-            [listen.parse::<Listen>().unwrap()],
-            "{given:?}"
-        );
+        assert_eq!(loaded.config.server.listen, [listen.parse::<Listen>().unwrap()], "{given:?}");
     }
-    assert_eq!(
-        from_env(&[("RUST_LOG", "debug")])
-            .unwrap()
-            .config
-            .log
-            .filter,
-        "debug"
-    );
+    assert_eq!(from_env(&[("RUST_LOG", "debug")]).unwrap().config.log.filter, "debug");
     let both = from_env(&[("RUST_LOG", "debug"), ("WIGWAG_LOG_FILTER", "warn")]).unwrap();
     assert_eq!(both.config.log.filter, "warn");
 }
@@ -114,20 +77,9 @@ fn port_host_and_rust_log_stand_in_but_our_own_variables_win() {
 #[test]
 fn several_listen_flags_are_one_list() {
     let listen = vec![Raw::Text(":1".into()), Raw::Text("unix:/run/w.sock".into())];
-    let flag = Flag {
-        shown: "--listen".into(),
-        key: "server.listen".into(),
-        value: Raw::List(listen),
-    };
-    let loaded = load(&Sources {
-        flags: vec![flag],
-        ..Sources::default()
-    })
-    .unwrap();
-    assert_eq!(
-        loaded.config.server.listen[1],
-        Listen::Unix("/run/w.sock".into())
-    );
+    let flag = Flag { shown: "--listen".into(), key: "server.listen".into(), value: Raw::List(listen) };
+    let loaded = load(&Sources { flags: vec![flag], ..Sources::default() }).unwrap();
+    assert_eq!(loaded.config.server.listen[1], Listen::Unix("/run/w.sock".into()));
 }
 
 #[test]
@@ -154,10 +106,7 @@ fn every_mistake_of_a_file_is_reported_with_its_place_and_a_hint() {
         "w.toml:7:2: there is no section `serve` (did you mean `server`?)",
         "w.toml:9:10: log.format: \"xml\" is not \"text\" or \"json\"",
     ] {
-        assert!(
-            said.iter().any(|line| line == expected),
-            "missing {expected:?} in {said:#?}"
-        );
+        assert!(said.iter().any(|line| line == expected), "missing {expected:?} in {said:#?}");
     }
     assert_eq!(said.len(), 7, "{said:#?}");
 }
@@ -171,25 +120,14 @@ fn a_file_that_is_not_toml_says_where() {
 
 #[test]
 fn a_wrong_variable_and_a_wrong_option_name_themselves() {
-    let said = from_env(&[("WIGWAG_SERVER_DRAIN_SECONDS", "soon")])
-        .unwrap_err()
-        .to_string();
-    let expected = "environment WIGWAG_SERVER_DRAIN_SECONDS: server.drain_seconds: \"soon\" is not a whole number, 0 or more";
+    let said = from_env(&[("WIGWAG_SERVER_DRAIN_SECONDS", "soon")]).unwrap_err().to_string();
+    let expected =
+        "environment WIGWAG_SERVER_DRAIN_SECONDS: server.drain_seconds: \"soon\" is not a whole number, 0 or more";
     assert_eq!(said, expected);
-    let said = load(&flags(&[("log.fromat", "json")]))
-        .unwrap_err()
-        .to_string();
-    assert_eq!(
-        said,
-        "option --set log.fromat: there is no key `log.fromat` (did you mean `format`?)"
-    );
-    let said = load(&flags(&[("drain_seconds", "1")]))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        said.contains("did you mean `server.drain_seconds`?"),
-        "{said}"
-    );
+    let said = load(&flags(&[("log.fromat", "json")])).unwrap_err().to_string();
+    assert_eq!(said, "option --set log.fromat: there is no key `log.fromat` (did you mean `format`?)");
+    let said = load(&flags(&[("drain_seconds", "1")])).unwrap_err().to_string();
+    assert!(said.contains("did you mean `server.drain_seconds`?"), "{said}");
 }
 
 #[test]
@@ -203,7 +141,8 @@ fn an_unknown_variable_of_ours_is_a_warning_and_a_foreign_one_is_nothing() {
     ])
     .unwrap();
     let said: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
-    let expected = "environment WIGWAG_SERVER_LISTN: no key has this name; it is ignored (did you mean `WIGWAG_SERVER_LISTEN`?)";
+    let expected =
+        "environment WIGWAG_SERVER_LISTN: no key has this name; it is ignored (did you mean `WIGWAG_SERVER_LISTEN`?)";
     assert_eq!(said, [expected]);
 }
 
@@ -213,42 +152,19 @@ fn a_secret_comes_from_a_file_without_its_newline() {
     let file = folder.path().join("token");
     std::fs::write(&file, "0123456789abcdef\n").unwrap();
     let file = file.to_str().unwrap();
-    let config = from_env(&[
-        ("WIGWAG_ADMIN_TOKEN_FILE", file),
-        ("WIGWAG_ICE_SECRET_FILE", file),
-    ])
-    .unwrap()
-    .config;
+    let config = from_env(&[("WIGWAG_ADMIN_TOKEN_FILE", file), ("WIGWAG_ICE_SECRET_FILE", file)]).unwrap().config;
     assert_eq!(config.admin.token.reveal(), Some("0123456789abcdef"));
     assert_eq!(config.ice.secret.reveal(), Some("0123456789abcdef"));
-    let config = from_env(&[
-        ("WIGWAG_ICE_CREDENTIAL_FILE", file),
-        ("WIGWAG_ICE_USERNAME", "u"),
-    ])
-    .unwrap()
-    .config;
+    let config = from_env(&[("WIGWAG_ICE_CREDENTIAL_FILE", file), ("WIGWAG_ICE_USERNAME", "u")]).unwrap().config;
     assert_eq!(config.ice.credential.reveal(), Some("0123456789abcdef"));
 
     // The higher layer wins; in one layer there may be only one.
     let mut sources = flags(&[("admin.token", "fedcba9876543210")]);
     sources.env = env(&[("WIGWAG_ADMIN_TOKEN_FILE", file)]);
-    assert_eq!(
-        load(&sources).unwrap().config.admin.token.reveal(),
-        Some("fedcba9876543210")
-    );
-    let said = load(&flags(&[
-        ("admin.token", "fedcba9876543210"),
-        ("admin.token_file", file),
-    ]))
-    .unwrap_err();
-    assert!(
-        said.to_string()
-            .contains("both `admin.token` and `admin.token_file` are set"),
-        "{said}"
-    );
-    let said = from_env(&[("WIGWAG_ADMIN_TOKEN_FILE", "/nowhere/token")])
-        .unwrap_err()
-        .to_string();
+    assert_eq!(load(&sources).unwrap().config.admin.token.reveal(), Some("fedcba9876543210"));
+    let said = load(&flags(&[("admin.token", "fedcba9876543210"), ("admin.token_file", file)])).unwrap_err();
+    assert!(said.to_string().contains("both `admin.token` and `admin.token_file` are set"), "{said}");
+    let said = from_env(&[("WIGWAG_ADMIN_TOKEN_FILE", "/nowhere/token")]).unwrap_err().to_string();
     assert!(said.contains("cannot read /nowhere/token"), "{said}");
 }
 
@@ -260,50 +176,28 @@ fn every_secret_can_come_from_a_file() {
     for key in KEYS.iter().filter(|key| key.secret) {
         let given = flags(&[
             (&format!("{}_file", key.path()), file.to_str().unwrap()),
-            (
-                "ice.username",
-                if key.name == "credential" { "u" } else { "" },
-            ),
+            ("ice.username", if key.name == "credential" { "u" } else { "" }),
         ]);
         let loaded = load(&given).unwrap();
-        assert_eq!(
-            key.show(&loaded.config),
-            "\"0123456789abcdef\"",
-            "{}",
-            key.path()
-        );
+        assert_eq!(key.show(&loaded.config), "\"0123456789abcdef\"", "{}", key.path());
     }
 }
 
 #[test]
 fn a_secret_is_never_shown() {
     let loaded = load(&flags(&[("admin.token", "very-secret-token-1")])).unwrap();
-    assert!(
-        !effective_toml(&loaded).contains("very-secret"),
-        "in what is in force"
-    );
-    assert!(
-        !format!("{loaded:?}").contains("very-secret"),
-        "in debug output"
-    );
+    assert!(!effective_toml(&loaded).contains("very-secret"), "in what is in force");
+    assert!(!format!("{loaded:?}").contains("very-secret"), "in debug output");
     assert!(effective_toml(&loaded).contains("# token is set # command line"));
-    let said = from_file("admin.token = ['very-secret-token-1']")
-        .unwrap_err()
-        .to_string();
+    let said = from_file("admin.token = ['very-secret-token-1']").unwrap_err().to_string();
     assert!(!said.contains("very-secret"), "in an error: {said}");
 }
 
 #[test]
 fn what_is_in_force_can_be_read_back() {
-    let given = flags(&[
-        ("ice.username", "a \"quoted\" # name"),
-        ("ice.credential", "c"),
-        ("log.format", "json"),
-    ]);
+    let given = flags(&[("ice.username", "a \"quoted\" # name"), ("ice.credential", "c"), ("log.format", "json")]);
     let loaded = load(&given).unwrap();
-    let mut again =
-        from_file(&effective_toml(&loaded).replace("# credential is set", "credential = 'c'"))
-            .unwrap();
+    let mut again = from_file(&effective_toml(&loaded).replace("# credential is set", "credential = 'c'")).unwrap();
     assert_eq!(again.config, loaded.config);
     assert_eq!(again.config.log.format, LogFormat::Json);
     again.config.log.format = LogFormat::Text;
@@ -319,54 +213,24 @@ fn settings_that_do_not_fit_each_other_are_refused() {
     for (given, expected) in [
         (vec![("server.listen", "")], "no place to listen"),
         (vec![("server.listen", ":80,:80")], "stands there twice"),
-        (
-            vec![("server.proxy_protocol", "true")],
-            "no proxy is trusted",
-        ),
+        (vec![("server.proxy_protocol", "true")], "no proxy is trusted"),
         (vec![("tls.cert", cert)], "a certificate without its key"),
         (vec![("tls.key", cert)], "a key without its certificate"),
-        (
-            vec![("tls.cert", cert), ("tls.key", "/nowhere/key.pem")],
-            "cannot read /nowhere/key.pem",
-        ),
-        (
-            vec![("auth.namespaces", "a,b")],
-            "`default` is not one of `auth.namespaces`",
-        ),
-        (
-            vec![("ice.stun", "http://x")],
-            "does not begin with `stun:` or `stuns:`",
-        ),
-        (
-            vec![("ice.turn", "turn:t")],
-            "TURN servers want a credential",
-        ),
+        (vec![("tls.cert", cert), ("tls.key", "/nowhere/key.pem")], "cannot read /nowhere/key.pem"),
+        (vec![("auth.namespaces", "a,b")], "`default` is not one of `auth.namespaces`"),
+        (vec![("ice.stun", "http://x")], "does not begin with `stun:` or `stuns:`"),
+        (vec![("ice.turn", "turn:t")], "TURN servers want a credential"),
         (vec![("ice.username", "u")], "go together"),
-        (
-            vec![("ice.secret", "s"), ("ice.ttl_seconds", "1")],
-            "less than a minute",
-        ),
+        (vec![("ice.secret", "s"), ("ice.ttl_seconds", "1")], "less than a minute"),
         (vec![("admin.token", "short")], "too short"),
-        (
-            vec![("admin.token", "spaces in the token here")],
-            "cannot stand in a header",
-        ),
+        (vec![("admin.token", "spaces in the token here")], "cannot stand in a header"),
         (vec![("log.filter", "info,=,")], "is no filter"),
-        (
-            vec![("presence.gone_after_ms", "1")],
-            "gone before it is away",
-        ),
+        (vec![("presence.gone_after_ms", "1")], "gone before it is away"),
         (vec![("server.public_url", "ftp://x")], "is not a URL"),
-        (
-            vec![("server.name", "two words")],
-            "cannot be a server's name",
-        ),
+        (vec![("server.name", "two words")], "cannot be a server's name"),
     ] {
         match load(&flags(&given)) {
-            Err(problems) => assert!(
-                problems.to_string().contains(expected),
-                "{given:?}: {problems}"
-            ),
+            Err(problems) => assert!(problems.to_string().contains(expected), "{given:?}: {problems}"),
             Ok(_) => panic!("{given:?} was taken"),
         }
     }
@@ -379,26 +243,13 @@ fn the_server_is_called_after_its_public_url() {
         ("http://wig.example.org:8080/below/", "wig.example.org"),
         ("http://[::1]:8080", "[::1]"),
     ] {
-        assert_eq!(
-            load(&flags(&[("server.public_url", url)]))
-                .unwrap()
-                .config
-                .server
-                .name,
-            name
-        );
+        assert_eq!(load(&flags(&[("server.public_url", url)])).unwrap().config.server.name, name);
     }
 }
 
 #[test]
 fn trusted_proxies_may_be_networks_addresses_the_word_private_or_everybody() {
-    let trust = |text: &str| {
-        load(&flags(&[("server.trust_proxy", text)]))
-            .unwrap()
-            .config
-            .server
-            .trust_proxy
-    };
+    let trust = |text: &str| load(&flags(&[("server.trust_proxy", text)])).unwrap().config.server.trust_proxy;
     assert_eq!(trust("true"), TrustProxy::Everyone);
     assert!(trust("false").is_off() && trust("").is_off());
     let some = trust("10.1.2.3/8, 2001:db8::1");
@@ -411,27 +262,14 @@ fn trusted_proxies_may_be_networks_addresses_the_word_private_or_everybody() {
     ] {
         assert_eq!(some.trusts(address.parse().unwrap()), trusted, "{address}");
     }
-    for (address, trusted) in [
-        ("127.0.0.1", true),
-        ("192.168.3.4", true),
-        ("fd00::1", true),
-        ("8.8.8.8", false),
-    ] {
-        assert_eq!(
-            trust("private").trusts(address.parse().unwrap()),
-            trusted,
-            "{address}"
-        );
+    for (address, trusted) in [("127.0.0.1", true), ("192.168.3.4", true), ("fd00::1", true), ("8.8.8.8", false)] {
+        assert_eq!(trust("private").trusts(address.parse().unwrap()), trusted, "{address}");
     }
 }
 
 #[test]
 fn an_origin_pattern_means_what_it_says() {
-    let loaded = load(&flags(&[(
-        "server.origins",
-        "https://a.example,https://*.b.example,null",
-    )]))
-    .unwrap();
+    let loaded = load(&flags(&[("server.origins", "https://a.example,https://*.b.example,null")])).unwrap();
     let allowed = loaded.config.server.origins;
     for (origin, fine) in [
         ("https://a.example", true),
@@ -448,11 +286,7 @@ fn an_origin_pattern_means_what_it_says() {
         ("null", true),
         ("", false),
     ] {
-        assert_eq!(
-            allowed.iter().any(|pattern| pattern.matches(origin)),
-            fine,
-            "{origin:?}"
-        );
+        assert_eq!(allowed.iter().any(|pattern| pattern.matches(origin)), fine, "{origin:?}");
     }
 }
 
@@ -460,33 +294,20 @@ fn an_origin_pattern_means_what_it_says() {
 fn the_reference_names_every_key_and_variable() {
     let page = markdown();
     for key in KEYS.iter() {
-        assert!(
-            page.contains(&format!("`{}`<br>`{}`", key.name, key.env())),
-            "{}",
-            key.path()
-        );
+        assert!(page.contains(&format!("`{}`<br>`{}`", key.name, key.env())), "{}", key.path());
     }
 }
 
 fn from_file(text: &str) -> Result<Loaded, Problems> {
-    load(&Sources {
-        file: Some((PathBuf::from("w.toml"), text.into())),
-        ..Sources::default()
-    })
+    load(&Sources { file: Some((PathBuf::from("w.toml"), text.into())), ..Sources::default() })
 }
 
 fn from_env(given: &[(&str, &str)]) -> Result<Loaded, Problems> {
-    load(&Sources {
-        env: env(given),
-        ..Sources::default()
-    })
+    load(&Sources { env: env(given), ..Sources::default() })
 }
 
 fn env(given: &[(&str, &str)]) -> Vec<(String, String)> {
-    given
-        .iter()
-        .map(|(name, value)| ((*name).into(), (*value).into()))
-        .collect()
+    given.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
 }
 
 fn flags(given: &[(&str, &str)]) -> Sources {
@@ -495,10 +316,7 @@ fn flags(given: &[(&str, &str)]) -> Sources {
         key: (*key).into(),
         value: Raw::Text((*value).into()),
     };
-    Sources {
-        flags: given.iter().map(flag).collect(),
-        ..Sources::default()
-    }
+    Sources { flags: given.iter().map(flag).collect(), ..Sources::default() }
 }
 
 /// Undoes what loading fills in from the surroundings.

@@ -469,13 +469,13 @@ macro_rules! types {
 
         impl Request<'_> {
             /// Its place in [`TYPES`], for tables indexed by type.
-            pub const fn index(&self) -> usize {
-                match self { $(Self::$variant(_) => Place::$variant as usize),* }
+            pub const fn index(&self) -> u8 {
+                match self { $(Self::$variant(_) => Place::$variant as u8),* }
             }
 
             /// Its type on the wire.
             pub const fn name(&self) -> &'static str {
-                TYPES[self.index()]
+                TYPES[self.index() as usize]
             }
         }
     };

@@ -10,40 +10,21 @@ const TOKEN_CHARS_MIN: usize = 16;
 /// Looks at a configuration as a whole. `place` says where a key was set.
 pub(super) fn check(config: &Config, place: &dyn Fn(&str) -> Place, problems: &mut Problems) {
     let mut error = |key: &str, what: &str, hint: &str| {
-        problems
-            .errors
-            .push(Problem::new(place(key), format!("{key}: {what}")).hint(hint));
+        problems.errors.push(Problem::new(place(key), format!("{key}: {what}")).hint(hint));
     };
 
     let server = &config.server;
     if server.listen.is_empty() {
-        error(
-            "server.listen",
-            "there is no place to listen at",
-            "name at least one",
-        );
+        error("server.listen", "there is no place to listen at", "name at least one");
     }
     for (i, listen) in server.listen.iter().enumerate() {
         let fixed = !matches!(listen, Listen::Address(address) if address.port() == 0);
         if fixed && server.listen[..i].contains(listen) {
-            error(
-                "server.listen",
-                &format!("`{listen}` stands there twice"),
-                "keep one",
-            );
+            error("server.listen", &format!("`{listen}` stands there twice"), "keep one");
         }
     }
-    if server
-        .name
-        .chars()
-        .any(|c| c.is_whitespace() || c.is_control())
-        || server.name.len() > 253
-    {
-        error(
-            "server.name",
-            "this cannot be a server's name",
-            "use a host name",
-        );
+    if server.name.chars().any(|c| c.is_whitespace() || c.is_control()) || server.name.len() > 253 {
+        error("server.name", "this cannot be a server's name", "use a host name");
     }
     if server.proxy_protocol && server.trust_proxy.is_off() {
         error(
@@ -54,31 +35,16 @@ pub(super) fn check(config: &Config, place: &dyn Fn(&str) -> Place, problems: &m
     }
 
     let tls = &config.tls;
-    match (
-        tls.cert.as_os_str().is_empty(),
-        tls.key.as_os_str().is_empty(),
-    ) {
-        (false, true) => error(
-            "tls.cert",
-            "a certificate without its key",
-            "set `tls.key` too",
-        ),
-        (true, false) => error(
-            "tls.key",
-            "a key without its certificate",
-            "set `tls.cert` too",
-        ),
+    match (tls.cert.as_os_str().is_empty(), tls.key.as_os_str().is_empty()) {
+        (false, true) => error("tls.cert", "a certificate without its key", "set `tls.key` too"),
+        (true, false) => error("tls.key", "a key without its certificate", "set `tls.cert` too"),
         _ => {}
     }
     for (key, file) in [("tls.cert", &tls.cert), ("tls.key", &tls.key)] {
         if !file.as_os_str().is_empty()
             && let Err(why) = std::fs::File::open(file)
         {
-            error(
-                key,
-                &format!("cannot read {}: {why}", file.display()),
-                "check the path and who may read it",
-            );
+            error(key, &format!("cannot read {}: {why}", file.display()), "check the path and who may read it");
         }
     }
 
@@ -86,62 +52,36 @@ pub(super) fn check(config: &Config, place: &dyn Fn(&str) -> Place, problems: &m
     if !auth.namespaces.is_empty() && !auth.namespaces.contains(&auth.default_namespace) {
         error(
             "auth.default_namespace",
-            &format!(
-                "`{}` is not one of `auth.namespaces`",
-                auth.default_namespace
-            ),
+            &format!("`{}` is not one of `auth.namespaces`", auth.default_namespace),
             "add it to the list or choose one of the list",
         );
     }
 
     let ice = &config.ice;
-    for (key, urls, schemes) in [
-        ("ice.stun", &ice.stun, ["stun:", "stuns:"]),
-        ("ice.turn", &ice.turn, ["turn:", "turns:"]),
-    ] {
+    for (key, urls, schemes) in
+        [("ice.stun", &ice.stun, ["stun:", "stuns:"]), ("ice.turn", &ice.turn, ["turn:", "turns:"])]
+    {
         for url in urls {
-            if !schemes.iter().any(|scheme| {
-                url.strip_prefix(scheme)
-                    .is_some_and(|rest| !rest.is_empty())
-            }) {
+            if !schemes.iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())) {
                 error(
                     key,
-                    &format!(
-                        "{url:?} does not begin with `{}` or `{}`",
-                        schemes[0], schemes[1]
-                    ),
+                    &format!("{url:?} does not begin with `{}` or `{}`", schemes[0], schemes[1]),
                     "write it like `stun:host:3478`",
                 );
             }
         }
     }
     if ice.username.is_empty() == ice.credential.is_set() {
-        error(
-            "ice.username",
-            "a user name and a credential go together",
-            "set both or neither",
-        );
+        error("ice.username", "a user name and a credential go together", "set both or neither");
     }
     if ice.secret.is_set() && ice.credential.is_set() {
-        error(
-            "ice.secret",
-            "there is a fixed credential and a shared secret",
-            "keep one of them",
-        );
+        error("ice.secret", "there is a fixed credential and a shared secret", "keep one of them");
     }
     if !ice.turn.is_empty() && !ice.secret.is_set() && !ice.credential.is_set() {
-        error(
-            "ice.turn",
-            "TURN servers want a credential",
-            "set `ice.secret`, or `ice.username` and `ice.credential`",
-        );
+        error("ice.turn", "TURN servers want a credential", "set `ice.secret`, or `ice.username` and `ice.credential`");
     }
     if ice.secret.is_set() && ice.ttl_seconds < 60 {
-        error(
-            "ice.ttl_seconds",
-            "a password that lasts less than a minute is of no use",
-            "give it an hour or more",
-        );
+        error("ice.ttl_seconds", "a password that lasts less than a minute is of no use", "give it an hour or more");
     }
 
     if let Some(token) = config.admin.token.reveal() {
@@ -152,11 +92,7 @@ pub(super) fn check(config: &Config, place: &dyn Fn(&str) -> Place, problems: &m
                 "use 16 characters or more, chosen at random",
             );
         } else if !token.bytes().all(|b| b.is_ascii_graphic()) {
-            error(
-                "admin.token",
-                "the token cannot stand in a header",
-                "use visible ASCII without spaces",
-            );
+            error("admin.token", "the token cannot stand in a header", "use visible ASCII without spaces");
         }
     }
 

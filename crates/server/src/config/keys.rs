@@ -67,8 +67,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(fields);
 /// The key with this path.
 pub fn key(path: &str) -> Option<&'static Key> {
     let (section, name) = path.split_once('.')?;
-    KEYS.iter()
-        .find(|key| key.section == section && key.name == name)
+    KEYS.iter().find(|key| key.section == section && key.name == name)
 }
 
 /// Makes, from one list of keys, the structs, their defaults and the table.

@@ -69,30 +69,11 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     loader.flags(&sources.flags);
     loader.read_secret_files();
     loader.fill_in(&sources.env);
-    let Loader {
-        config,
-        places,
-        mut problems,
-    } = loader;
-    check::check(
-        &config,
-        &|path| {
-            places
-                .get(path)
-                .map_or(Place::Whole, |(_, place)| place.clone())
-        },
-        &mut problems,
-    );
+    let Loader { config, places, mut problems } = loader;
+    check::check(&config, &|path| places.get(path).map_or(Place::Whole, |(_, place)| place.clone()), &mut problems);
     if problems.errors.is_empty() {
-        let origins = places
-            .into_iter()
-            .map(|(path, (origin, _))| (path, origin))
-            .collect();
-        Ok(Loaded {
-            config,
-            origins,
-            warnings: problems.warnings,
-        })
+        let origins = places.into_iter().map(|(path, (origin, _))| (path, origin)).collect();
+        Ok(Loaded { config, origins, warnings: problems.warnings })
     } else {
         Err(problems)
     }
@@ -151,37 +132,24 @@ impl Loader {
 
     fn env(&mut self, env: &[(String, String)]) {
         // Empty means "not set": compose files pass empty values for variables that nobody gave.
-        let look = |wanted: &str| {
-            env.iter()
-                .find(|(name, value)| name == wanted && !value.is_empty())
-                .map(|(_, value)| value)
-        };
+        let look =
+            |wanted: &str| env.iter().find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, value)| value);
         self.env_stand_ins(&look);
         for key in KEYS.iter() {
             let name = key.env();
             if let Some(value) = look(&name) {
-                self.set(
-                    key,
-                    &Raw::Text(value.clone()),
-                    Origin::Env,
-                    Place::Env(name),
-                );
+                self.set(key, &Raw::Text(value.clone()), Origin::Env, Place::Env(name));
             }
         }
         for (name, value) in env {
-            let foreign = value.is_empty()
-                || !name.starts_with("WIGWAG_")
-                || OTHER_ENV.contains(&name.as_str());
+            let foreign = value.is_empty() || !name.starts_with("WIGWAG_") || OTHER_ENV.contains(&name.as_str());
             // A Kubernetes service called "wigwag" puts these into every container near it.
             let kubernetes = name.starts_with("WIGWAG_SERVICE_") || name.starts_with("WIGWAG_PORT");
             if foreign || kubernetes || KEYS.iter().any(|key| key.env() == *name) {
                 continue;
             }
             let names: Vec<String> = KEYS.iter().map(Key::env).collect();
-            let mut problem = Problem::new(
-                Place::Env(name.clone()),
-                "no key has this name; it is ignored",
-            );
+            let mut problem = Problem::new(Place::Env(name.clone()), "no key has this name; it is ignored");
             problem.hint = did_you_mean(name, names.iter().map(String::as_str));
             self.problems.warnings.push(problem);
         }
@@ -193,26 +161,12 @@ impl Loader {
         if let (Some(listen), true) = (key("server.listen"), host.is_some() || port.is_some()) {
             let place = Place::Env(if port.is_some() { "PORT" } else { "HOST" }.into());
             let host = host.map_or("[::]", String::as_str);
-            let host = if host.contains(':') && !host.starts_with('[') {
-                format!("[{host}]")
-            } else {
-                host.into()
-            };
+            let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.into() };
             let port = port.map_or("8080", String::as_str);
-            self.set(
-                listen,
-                &Raw::Text(format!("{host}:{port}")),
-                Origin::Env,
-                place,
-            );
+            self.set(listen, &Raw::Text(format!("{host}:{port}")), Origin::Env, place);
         }
         if let (Some(filter), Some(value)) = (key("log.filter"), look("RUST_LOG")) {
-            self.set(
-                filter,
-                &Raw::Text(value.clone()),
-                Origin::Env,
-                Place::Env("RUST_LOG".into()),
-            );
+            self.set(filter, &Raw::Text(value.clone()), Origin::Env, Place::Env("RUST_LOG".into()));
         }
     }
 
@@ -267,11 +221,8 @@ impl Loader {
             match platform_data(env) {
                 Some(folder) => server.data = Data::Folder(folder),
                 None => self.error(
-                    Problem::new(
-                        Place::Whole,
-                        "server.data: this platform names no place for a user's data",
-                    )
-                    .hint("set `--data DIR`, or `--data :memory:` to keep nothing"),
+                    Problem::new(Place::Whole, "server.data: this platform names no place for a user's data")
+                        .hint("set `--data DIR`, or `--data :memory:` to keep nothing"),
                 ),
             }
         }
@@ -292,27 +243,21 @@ fn secret_file(config: &Config, secret: &str) -> PathBuf {
 
 fn platform_data(env: &[(String, String)]) -> Option<PathBuf> {
     use etcetera::BaseStrategy;
-    let state = env
-        .iter()
-        .find(|(name, value)| name == "STATE_DIRECTORY" && !value.is_empty());
+    let state = env.iter().find(|(name, value)| name == "STATE_DIRECTORY" && !value.is_empty());
     if let Some((_, folders)) = state {
         // systemd lists several folders with colons between them; the first is ours.
         return folders.split(':').next().map(PathBuf::from);
     }
     // The strategy asks the process's own environment for the home folder.
-    Some(
-        etcetera::base_strategy::choose_native_strategy()
-            .ok()?
-            .data_dir()
-            .join("wigwag"),
-    )
+    Some(etcetera::base_strategy::choose_native_strategy().ok()?.data_dir().join("wigwag"))
 }
 
 fn raw(value: &Spanned<DeValue<'_>>) -> Raw {
     match value.get_ref() {
         DeValue::Boolean(b) => Raw::Bool(*b),
-        DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix())
-            .map_or(Raw::Other("a number that is too large"), Raw::Int),
+        DeValue::Integer(n) => {
+            i64::from_str_radix(n.as_str(), n.radix()).map_or(Raw::Other("a number that is too large"), Raw::Int)
+        }
         DeValue::String(s) => Raw::Str(s.as_ref().into()),
         DeValue::Array(items) => Raw::List(items.iter().map(raw).collect()),
         DeValue::Float(_) => Raw::Other("a number with a fraction"),
@@ -335,11 +280,7 @@ fn unknown_section(place: Place, section: &str) -> Problem {
     let mut problem = Problem::new(place, format!("there is no section `{section}`"));
     let owner = KEYS.iter().find(|key| key.name == section);
     problem.hint = match owner {
-        Some(key) => Some(format!(
-            "did you mean `{}`? It belongs into `[{}]`",
-            key.path(),
-            key.section
-        )),
+        Some(key) => Some(format!("did you mean `{}`? It belongs into `[{}]`", key.path(), key.section)),
         None => did_you_mean(section, SECTIONS.iter().map(|(name, _)| *name)),
     };
     problem
@@ -348,17 +289,10 @@ fn unknown_section(place: Place, section: &str) -> Problem {
 fn unknown_key(place: Place, path: &str) -> Problem {
     let mut problem = Problem::new(place, format!("there is no key `{path}`"));
     let (section, name) = path.split_once('.').unwrap_or(("", path));
-    let elsewhere = KEYS
-        .iter()
-        .find(|key| key.name == name)
-        .map(|key| format!("did you mean `{}`?", key.path()));
-    let nearby = KEYS
-        .iter()
-        .filter(|key| key.section == section)
-        .map(|key| key.name);
+    let elsewhere = KEYS.iter().find(|key| key.name == name).map(|key| format!("did you mean `{}`?", key.path()));
+    let nearby = KEYS.iter().filter(|key| key.section == section).map(|key| key.name);
     let all: Vec<String> = KEYS.iter().map(Key::path).collect();
-    problem.hint = elsewhere
-        .or_else(|| did_you_mean(name, nearby))
-        .or_else(|| did_you_mean(path, all.iter().map(String::as_str)));
+    problem.hint =
+        elsewhere.or_else(|| did_you_mean(name, nearby)).or_else(|| did_you_mean(path, all.iter().map(String::as_str)));
     problem
 }

@@ -62,14 +62,7 @@ pub fn markdown() -> String {
         let _ = write!(out, "\n## `[{section}]`\n{}\n\n", unwrap_lines(about));
         out.push_str("| key | default | meaning |\n| --- | --- | --- |\n");
         for key in KEYS.iter().filter(|key| key.section == *section) {
-            let _ = writeln!(
-                out,
-                "| `{}`<br>`{}` | {} | {} |",
-                key.name,
-                key.env(),
-                default_cell(key),
-                meaning(key)
-            );
+            let _ = writeln!(out, "| `{}`<br>`{}` | {} | {} |", key.name, key.env(), default_cell(key), meaning(key));
         }
     }
     out

@@ -47,11 +47,7 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(place: Place, what: impl Into<String>) -> Self {
-        Problem {
-            place,
-            what: what.into(),
-            hint: None,
-        }
+        Problem { place, what: what.into(), hint: None }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -37,10 +37,7 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
-text_setting!(
-    Listen,
-    "an address such as \"[::]:8080\", \"127.0.0.1:8080\", \":8080\" or \"unix:/run/wigwag.sock\""
-);
+text_setting!(Listen, "an address such as \"[::]:8080\", \"127.0.0.1:8080\", \":8080\" or \"unix:/run/wigwag.sock\"");
 
 impl FromStr for Listen {
     type Err = String;
@@ -48,26 +45,16 @@ impl FromStr for Listen {
     fn from_str(text: &str) -> Result<Self, String> {
         let refuse = || format!("{text:?} is not {}", <Self as Setting>::KIND);
         if let Some(path) = text.strip_prefix("unix:") {
-            return if path.is_empty() {
-                Err(refuse())
-            } else {
-                Ok(Listen::Unix(path.into()))
-            };
+            return if path.is_empty() { Err(refuse()) } else { Ok(Listen::Unix(path.into())) };
         }
         if let Ok(address) = text.parse() {
             return Ok(Listen::Address(address));
         }
         if let Ok(port) = text.strip_prefix(':').unwrap_or(text).parse() {
-            return Ok(Listen::Address(SocketAddr::from((
-                Ipv6Addr::UNSPECIFIED,
-                port,
-            ))));
+            return Ok(Listen::Address(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))));
         }
         let (host, port) = text.rsplit_once(':').ok_or_else(refuse)?;
-        let named = !host.is_empty()
-            && host
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
+        let named = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
         match port.parse() {
             Ok(port) if named => Ok(Listen::Name(host.into(), port)),
             _ => Err(refuse()),
@@ -147,27 +134,15 @@ impl TrustProxy {
 }
 
 /// What the word `private` stands for in a list of trusted proxies: loopback, private, unique-local and link-local.
-const PRIVATE: [&str; 7] = [
-    "127.0.0.0/8",
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "::1/128",
-    "fc00::/7",
-    "fe80::/10",
-];
+const PRIVATE: [&str; 7] =
+    ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7", "fe80::/10"];
 
 impl Setting for TrustProxy {
-    const KIND: &'static str =
-        "a list of networks such as [\"10.0.0.0/8\"], \"private\", true or false";
+    const KIND: &'static str = "a list of networks such as [\"10.0.0.0/8\"], \"private\", true or false";
 
     fn read(raw: &Raw) -> Result<Self, String> {
         if let Ok(flag) = bool::read(raw) {
-            return Ok(if flag {
-                TrustProxy::Everyone
-            } else {
-                TrustProxy::Networks(Vec::new())
-            });
+            return Ok(if flag { TrustProxy::Everyone } else { TrustProxy::Networks(Vec::new()) });
         }
         let mut networks = Vec::new();
         for item in Vec::<String>::read(raw).map_err(|_| raw.refuse::<Self>())? {
@@ -189,11 +164,7 @@ impl Setting for TrustProxy {
     fn toml(&self) -> String {
         match self {
             TrustProxy::Everyone => "true".into(),
-            TrustProxy::Networks(nets) => nets
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .toml(),
+            TrustProxy::Networks(nets) => nets.iter().map(ToString::to_string).collect::<Vec<_>>().toml(),
         }
     }
 }
@@ -221,11 +192,7 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_set() {
-            "Secret(set)"
-        } else {
-            "Secret(not set)"
-        })
+        f.write_str(if self.is_set() { "Secret(set)" } else { "Secret(not set)" })
     }
 }
 
@@ -234,9 +201,7 @@ impl Setting for Secret {
 
     fn read(raw: &Raw) -> Result<Self, String> {
         // The value stays out of the message, which may end in a log.
-        raw.text()
-            .map(Secret::new)
-            .ok_or_else(|| "this must be text".into())
+        raw.text().map(Secret::new).ok_or_else(|| "this must be text".into())
     }
 
     fn toml(&self) -> String {
@@ -330,10 +295,7 @@ pub struct OriginPattern {
     text: String,
 }
 
-text_setting!(
-    OriginPattern,
-    "an origin such as \"https://app.example.org\" or \"https://*.example.org\""
-);
+text_setting!(OriginPattern, "an origin such as \"https://app.example.org\" or \"https://*.example.org\"");
 
 impl OriginPattern {
     /// Whether an `Origin` header's value is meant by this entry.
@@ -352,12 +314,8 @@ impl OriginPattern {
         };
         scheme.eq_ignore_ascii_case(its_scheme)
             && !sub.is_empty()
-            && sub
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
-            && tail
-                .strip_prefix('.')
-                .is_some_and(|tail| tail.eq_ignore_ascii_case(host))
+            && sub.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
+            && tail.strip_prefix('.').is_some_and(|tail| tail.eq_ignore_ascii_case(host))
     }
 }
 
@@ -370,13 +328,9 @@ impl FromStr for OriginPattern {
             let (scheme, rest) = text.split_once("://").ok_or_else(refuse)?;
             let host = rest.strip_prefix("*.").unwrap_or(rest);
             let fine = !host.is_empty()
-                && host
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b))
+                && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b))
                 && !scheme.is_empty()
-                && scheme
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+                && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
             if !fine {
                 return Err(refuse());
             }

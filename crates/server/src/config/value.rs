@@ -95,9 +95,7 @@ impl Setting for String {
     const KIND: &'static str = "text";
 
     fn read(raw: &Raw) -> Result<Self, String> {
-        raw.text()
-            .map(Into::into)
-            .ok_or_else(|| raw.refuse::<Self>())
+        raw.text().map(Into::into).ok_or_else(|| raw.refuse::<Self>())
     }
 
     fn toml(&self) -> String {
@@ -109,9 +107,7 @@ impl Setting for PathBuf {
     const KIND: &'static str = "a path";
 
     fn read(raw: &Raw) -> Result<Self, String> {
-        raw.text()
-            .map(Into::into)
-            .ok_or_else(|| raw.refuse::<Self>())
+        raw.text().map(Into::into).ok_or_else(|| raw.refuse::<Self>())
     }
 
     fn toml(&self) -> String {
