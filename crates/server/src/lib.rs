@@ -4,3 +4,4 @@
 //! the hub can decide.
 
 pub mod config;
+pub mod store;
