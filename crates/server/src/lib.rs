@@ -4,4 +4,5 @@
 //! the hub can decide.
 
 pub mod config;
+pub mod net;
 pub mod store;

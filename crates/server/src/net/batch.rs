@@ -1,0 +1,156 @@
+//! What one wake-up produces, gathered so that each socket is written once at its end.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use wigwag_hub::SocketId;
+
+use super::Closed;
+use super::frame::Kind;
+use super::handle::{Bounds, Handle, Queued, Tally};
+use super::sockets::Sockets;
+
+/// Collects frames for any sockets; they leave when the batch is flushed or dropped.
+///
+/// Frames are queued at their sockets at once, so two batches keep the order of their calls.
+/// A batch must be short-lived: other batches leave a socket that it has queued something for to
+/// it. (It cannot cross an `await` of a task that moves between threads.)
+pub struct Batch<'a, M> {
+    sockets: &'a Sockets<M>,
+    /// The socket whose task this is; it needs no look-up, and its task looks after its blocked writes.
+    own: Option<&'a Arc<Handle<M>>>,
+    own_dirty: bool,
+    own_bytes: usize,
+    dirty: SmallVec<[Arc<Handle<M>>; 4]>,
+    tally: Tally,
+    stays_in_its_thread: PhantomData<*const ()>,
+}
+
+impl<'a, M> Batch<'a, M> {
+    pub(crate) fn new(sockets: &'a Sockets<M>, own: Option<&'a Arc<Handle<M>>>) -> Self {
+        Self {
+            sockets,
+            own,
+            own_dirty: false,
+            own_bytes: 0,
+            dirty: SmallVec::new(),
+            tally: Tally::default(),
+            stays_in_its_thread: PhantomData,
+        }
+    }
+
+    /// Queues a text message, whose bytes must be UTF-8; `false` if the socket is closing or gone.
+    ///
+    /// A socket for which more than [`NetLimits::queue_bytes`](super::NetLimits::queue_bytes)
+    /// would wait is cut as a slow reader.
+    pub fn send(&mut self, to: SocketId, text: &Bytes) -> bool {
+        self.append(to, Kind::Text, text)
+    }
+
+    /// Queues a binary message.
+    pub fn send_binary(&mut self, to: SocketId, bytes: &Bytes) -> bool {
+        self.append(to, Kind::Binary, bytes)
+    }
+
+    /// Queues a ping; of the payload at most 125 bytes are sent.
+    pub fn ping(&mut self, to: SocketId, payload: &[u8]) -> bool {
+        self.append(to, Kind::Ping, &payload[..payload.len().min(125)])
+    }
+
+    /// Closes a socket after what is queued for it; what it still says is ignored.
+    ///
+    /// `false` if it was closing already or is gone.
+    pub fn close(&mut self, id: SocketId, code: u16, reason: &str) -> bool {
+        self.begin_close(id, Some(code), reason, Closed::ByUs(code))
+    }
+
+    /// Leaves mail, see [`Sockets::post`].
+    pub fn post(&mut self, id: SocketId, mail: M) -> Result<(), M> {
+        match self.own.filter(|own| own.id == id) {
+            Some(own) => own.post(mail),
+            None => self.sockets.post(id, mail),
+        }
+    }
+
+    /// The table of sockets.
+    pub fn sockets(&self) -> &'a Sockets<M> {
+        self.sockets
+    }
+
+    /// Writes each socket that has something queued, once.
+    pub fn flush(&mut self) {
+        if std::mem::take(&mut self.own_dirty)
+            && let Some(own) = self.own
+            && own.writer().is_direct()
+        {
+            own.flush(&mut self.tally);
+        }
+        self.own_bytes = 0;
+        for handle in self.dirty.drain(..) {
+            handle.flush(&mut self.tally);
+        }
+    }
+
+    /// Bytes queued for the own socket since the last flush.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.own_bytes
+    }
+
+    pub(crate) fn own_flushed(&mut self) {
+        self.own_dirty = false;
+        self.own_bytes = 0;
+    }
+
+    /// Whether something was queued for the own socket since the last flush.
+    pub(crate) fn is_own_dirty(&self) -> bool {
+        self.own_dirty
+    }
+
+    pub(crate) fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    pub(crate) fn begin_close(&mut self, id: SocketId, code: Option<u16>, reason: &str, why: Closed) -> bool {
+        let tick = self.sockets.tick();
+        self.on(id, |handle, _| handle.begin_close(code, reason, why, tick))
+    }
+
+    pub(crate) fn append(&mut self, to: SocketId, kind: Kind, payload: &[u8]) -> bool {
+        let limits = self.sockets.limits();
+        let bounds = Bounds {
+            queue_bytes: limits.queue_bytes,
+            slow_reader_code: limits.slow_reader_code,
+            tick: self.sockets.tick(),
+            metrics: self.sockets.metrics(),
+        };
+        if self.own.is_some_and(|own| own.id == to) {
+            self.own_bytes += payload.len();
+        }
+        self.on(to, |handle, tally| handle.append(kind, payload, &bounds, tally))
+    }
+
+    fn on(&mut self, id: SocketId, act: impl FnOnce(&Handle<M>, &mut Tally) -> Queued) -> bool {
+        if let Some(own) = self.own.filter(|own| own.id == id) {
+            let queued = act(own, &mut self.tally);
+            self.own_dirty |= queued == Queued::Dirty;
+            return queued != Queued::Refused;
+        }
+        let Some(handle) = self.sockets.find(id) else {
+            return false;
+        };
+        let queued = act(&handle, &mut self.tally);
+        if queued == Queued::Dirty {
+            self.dirty.push(handle);
+        }
+        queued != Queued::Refused
+    }
+}
+
+impl<M> Drop for Batch<'_, M> {
+    fn drop(&mut self) {
+        self.flush();
+        self.sockets.metrics().add(&self.tally);
+    }
+}
