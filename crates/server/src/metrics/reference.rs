@@ -60,7 +60,12 @@ fn label_name(before: &str) -> Option<&str> {
 fn full_registry() -> Registry {
     let mut registry = Registry::default();
     Metrics::default().register(&mut registry, Vec::new());
-    NetMetrics::default().register(&mut registry);
+    let net = NetMetrics::default();
+    net.register(&mut registry);
+    // A family shows itself only once it has a member.
+    for family in [&net.connections_dropped, &net.violations, &net.upgrades_refused, &net.tls_reloads] {
+        NetMetrics::count(family, "any");
+    }
     StoreMetrics::default().register(&mut registry);
     register_rest(&mut registry, || Some(Counts::default()));
     registry
@@ -77,6 +82,7 @@ mod tests {
             "| `wigwag_messages_total` | counter | `dialect`, `type`, `direction` | Messages relayed or answered. |",
             "| `wigwag_refused_total` | counter | `code`, `name` | Refusals, by code of spec/codes.md. |",
             "| `wigwag_relay_seconds` | histogram |  | Time from reading a message to handing it to the receiver's socket. |",
+            "| `wigwag_upgrades_refused_total` | counter | `reason` | Upgrade requests refused. |",
             "| `wigwag_build_info` | info | `version`, `protocol` | The build that runs. |",
             "| `wigwag_sessions` | gauge |  | Sessions, with a socket or waiting for one. |",
         ] {
