@@ -1,0 +1,137 @@
+//! What continuous integration runs, step by step, the cheap ones first.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::house::{House, run_lines};
+use crate::tally::Tally;
+use crate::{deny, generate, tidy};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The steps to run; all of them if none is named
+    steps: Vec<String>,
+    /// List the steps and what each of them proves
+    #[arg(long)]
+    list: bool,
+    /// Go on after a step that fails
+    #[arg(long)]
+    keep_going: bool,
+}
+
+/// Runs the steps that `args` ask for and ends with a summary.
+pub(crate) fn run(house: &House, args: &Args) -> Result<ExitCode> {
+    if args.list {
+        for step in STEPS {
+            println!("{:<12} {}", step.name, step.proves);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let chosen = choose(&args.steps)?;
+    let mut tally = Tally::default();
+    let mut rows: Vec<(&str, Outcome)> = Vec::new();
+    let mut stopped = false;
+    for step in chosen {
+        if stopped {
+            rows.push((step.name, Outcome::NotRun));
+            continue;
+        }
+        println!("\n━━ {}: {} ━━", step.name, step.proves);
+        let failed_before = tally.failed;
+        let start = Instant::now();
+        let done = (step.run)(house, &mut tally);
+        let took = start.elapsed();
+        let outcome = match done {
+            Ok(()) => Outcome::Green(took),
+            Err(error) => {
+                println!("{} failed: {error:#}", step.name);
+                // The last line must never look green when a step is not.
+                if tally.failed == failed_before {
+                    tally.failed += 1;
+                }
+                stopped = !args.keep_going;
+                Outcome::Failed(took)
+            }
+        };
+        rows.push((step.name, outcome));
+    }
+    summarise(&rows, tally);
+    Ok(ExitCode::from(u8::from(tally.failed > 0)))
+}
+
+struct Step {
+    name: &'static str,
+    proves: &'static str,
+    run: fn(&House, &mut Tally) -> Result<()>,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "fmt",
+        proves: "the code is formatted",
+        run: |house, _| green(&mut house.cargo(["fmt", "--all", "--check"])),
+    },
+    Step { name: "tidy", proves: "spec, source and papers agree", run: |house, _| tidy::check(house) },
+    Step {
+        name: "deny",
+        proves: "dependencies keep to their layer, licence and source; pure crates are pure",
+        run: |house, _| deny::check(house),
+    },
+    Step {
+        name: "clippy",
+        proves: "no lint fires, the guards of the pure crates among them",
+        run: |house, _| {
+            green(&mut house.cargo(["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))
+        },
+    },
+    Step {
+        name: "doc",
+        proves: "the documentation builds without a warning",
+        run: |house, _| {
+            let mut doc = house.cargo(["doc", "--workspace", "--no-deps", "--locked"]);
+            green(doc.env("RUSTDOCFLAGS", "--deny warnings"))
+        },
+    },
+    Step {
+        name: "test",
+        proves: "unit, integration and documentation tests, vectors and fuzz corpora pass",
+        run: test,
+    },
+    Step { name: "generated", proves: "generated pages are as the code says", run: |house, _| generate::check(house) },
+];
+
+enum Outcome {
+    Green(Duration),
+    Failed(Duration),
+    NotRun,
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static Step>> {
+    if let Some(unknown) = names.iter().find(|name| !STEPS.iter().any(|step| step.name == **name)) {
+        bail!("no step is called {unknown}; `cargo xtask check --list` names them");
+    }
+    Ok(STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| name == step.name)).collect())
+}
+
+fn green(command: &mut std::process::Command) -> Result<()> {
+    crate::house::run(command)
+}
+
+fn test(house: &House, tally: &mut Tally) -> Result<()> {
+    let mut tests = house.cargo(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    if run_lines(&mut tests, |line| tally.read(line))? { Ok(()) } else { bail!("cargo test failed") }
+}
+
+fn summarise(rows: &[(&str, Outcome)], tally: Tally) {
+    println!("\n━━ summary ━━");
+    for (name, outcome) in rows {
+        match outcome {
+            Outcome::Green(took) => println!("{name:<12} ok      {:>7.1} s", took.as_secs_f64()),
+            Outcome::Failed(took) => println!("{name:<12} FAILED  {:>7.1} s", took.as_secs_f64()),
+            Outcome::NotRun => println!("{name:<12} not run"),
+        }
+    }
+    println!("\n{tally}");
+}
