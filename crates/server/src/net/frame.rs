@@ -72,7 +72,8 @@ impl Violation {
     pub fn close_code(self) -> u16 {
         match self {
             Self::BadUtf8 => CloseCode::Invalid.into(),
-            Self::TooBig | Self::TooManyFragments => CloseCode::Size.into(),
+            Self::TooBig => CloseCode::Size.into(),
+            Self::TooManyFragments => CloseCode::Policy.into(),
             _ => CloseCode::Protocol.into(),
         }
     }
