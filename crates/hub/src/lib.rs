@@ -1,5 +1,26 @@
 //! The server as pure machines: sessions, directory, rooms, topics, networks, swarms, admission.
+//! It decides who is who, who is where and who hears what; it knows no clock, no socket and no randomness but what it is handed.
+//! `wire` gives it its words, `server` carries out what it puts into [`Outputs`], and `dialects` will speak to it in other tongues.
 
+mod admission;
+mod cx;
+mod groups;
+mod hub;
 mod ids;
+mod input;
+mod limiter;
+mod lock;
+mod output;
+mod peers;
+mod rules;
+mod time;
+mod voice;
 
-pub use ids::SocketId;
+pub use admission::Origin;
+pub use hub::Hub;
+pub use ids::{DialectId, GroupKey, GroupKind, Party, SessionId, SocketId};
+pub use input::Input;
+pub use output::{Ask, Carry, CarryStatus, Keep, Note, Output, Outputs, Place};
+pub use rules::{IceRules, RoomRules, Rules};
+pub use time::{Moment, Now, Wall};
+pub use voice::{Native, Voice};

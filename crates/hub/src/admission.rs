@@ -1,0 +1,42 @@
+//! Who may come in: sockets per address and network, and the budget of misses.
+
+use std::net::IpAddr;
+
+use wigwag_wire::Refusal;
+
+use crate::rules::Rules;
+use crate::time::Moment;
+
+/// Where a socket comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An address on the network.
+    Ip(IpAddr),
+    /// A Unix socket: this machine.
+    Local,
+}
+
+impl Origin {
+    /// What it is counted under: an IPv4 address, or an IPv6 /64.
+    pub(crate) fn key(&self) -> u64 {
+        match self {
+            Self::Ip(IpAddr::V4(ip)) => u64::from(u32::from(*ip)) | 1 << 63,
+            Self::Ip(IpAddr::V6(ip)) => (u128::from(*ip) >> 64) as u64,
+            Self::Local => 0,
+        }
+    }
+}
+
+/// One shard of addresses.
+#[derive(Default)]
+pub(crate) struct Admission {}
+
+impl Admission {
+    pub(crate) fn may_guess(&mut self, _now: Moment, _origin: &Origin, _rules: &Rules) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    pub(crate) fn missed(&mut self, _now: Moment, _origin: &Origin, _rules: &Rules) {}
+
+    pub(crate) fn tick(&mut self, _now: Moment) {}
+}

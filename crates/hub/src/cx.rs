@@ -1,0 +1,128 @@
+//! What a handler works with: the time, the rules, and the ways to make something happen.
+//!
+//! Lock order: a group's shard may be held while a peers' shard is taken, never the reverse, and never two of the same kind.
+//! What would break that order is put into [`Cx::later`] and done when no lock is held.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rand_core::Rng;
+use smallvec::SmallVec;
+use wigwag_wire::event::{Done, ErrorEvent, Presence};
+use wigwag_wire::{Event, PeerId, Refusal};
+
+use crate::hub::Hub;
+use crate::ids::{DialectId, GroupKey, Party, SessionId};
+use crate::output::{Note, Outputs};
+use crate::peers::Telling;
+use crate::rules::Rules;
+use crate::time::Now;
+
+/// The context of one input.
+pub(crate) struct Cx<'a> {
+    pub now: Now,
+    pub hub: &'a Hub,
+    pub out: &'a mut dyn Outputs,
+    pub later: VecDeque<Later>,
+}
+
+/// What has to wait until no lock is held.
+#[derive(Debug)]
+pub(crate) enum Later {
+    /// A frame for a session of another shard.
+    Frame { to: SessionId, frame: Bytes, event: u8 },
+    /// A session ended: its groups and its watches are over.
+    Ended { party: Arc<Party>, groups: Vec<GroupKey>, watching: Vec<PeerId> },
+    /// A session went away or came back: its groups hear of it.
+    State { party: Arc<Party>, groups: Vec<GroupKey>, state: Presence },
+    /// An id's presence for its watchers. `revision` lets the newest win where two cross.
+    Presence { id: PeerId, watchers: SmallVec<[SessionId; 4]>, state: Presence, seen: Option<u64>, revision: u64 },
+    /// Watch or unwatch an id at its own shard.
+    Watch { watcher: Arc<Party>, id: PeerId, on: bool },
+    /// Acknowledged signals that may not have arrived.
+    Lost { sender: SessionId, to: Arc<Party>, n: Vec<u64> },
+}
+
+/// An event for many: written once for each dialect among its receivers.
+pub(crate) struct Spread<'a, 'e> {
+    event: &'a Event<'e>,
+    frames: SmallVec<[(DialectId, Option<Bytes>); 2]>,
+}
+
+impl<'a, 'e> Spread<'a, 'e> {
+    pub(crate) fn new(event: &'a Event<'e>) -> Self {
+        Self { event, frames: SmallVec::new() }
+    }
+
+    fn frame(&mut self, hub: &Hub, to: &Party) -> Option<Bytes> {
+        if let Some((_, frame)) = self.frames.iter().find(|(dialect, _)| *dialect == to.dialect) {
+            return frame.clone();
+        }
+        let frame = hub.frame(self.event, to);
+        self.frames.push((to.dialect, frame.clone()));
+        frame
+    }
+}
+
+impl Cx<'_> {
+    pub(crate) fn rules(&self) -> &Rules {
+        self.hub.rules()
+    }
+
+    /// Tells one session something. For group handlers: takes the lock of the session's shard.
+    pub(crate) fn tell(&mut self, to: &Party, event: &Event<'_>) {
+        if let Some(frame) = self.hub.frame(event, to) {
+            self.tell_frame(to.session, frame, event.index());
+        }
+    }
+
+    /// Tells one of many; the frame is written once per dialect.
+    pub(crate) fn spread(&mut self, spread: &mut Spread<'_, '_>, to: &Party) {
+        if let Some(frame) = spread.frame(self.hub, to) {
+            self.tell_frame(to.session, frame, spread.event.index());
+        }
+    }
+
+    /// Answers a request that has nothing else to say; silent where the request had no `n`.
+    pub(crate) fn done(&mut self, to: &Party, n: Option<u64>, receivers: Option<u32>) {
+        if let Some(re) = n {
+            self.tell(to, &Event::Done(Done { re, receivers }));
+        }
+    }
+
+    /// Tells a session that its request is refused.
+    pub(crate) fn refuse(&mut self, to: &Party, n: Option<u64>, refusal: &Refusal) {
+        self.out.note(Note::Refused(refusal.code));
+        self.tell(to, &Event::Error(ErrorEvent::new(n, refusal)));
+    }
+
+    /// Notes that a session is in a group. Refused where the session is over or in as many as it may be.
+    pub(crate) fn enter(&mut self, party: &Party, group: GroupKey) -> Result<(), Refusal> {
+        self.hub.peers(party.session).lock().enter(party.session, group, &self.hub.rules().limits)
+    }
+
+    /// Notes that a session is no longer in a group.
+    pub(crate) fn leave(&mut self, party: &Party, group: &GroupKey) {
+        self.hub.peers(party.session).lock().leave(party.session, group);
+    }
+
+    /// Whether a session has a socket, is without one, or is over.
+    pub(crate) fn presence(&self, session: SessionId) -> Presence {
+        self.hub.peers(session).lock().presence(session)
+    }
+
+    /// A random number from the hub's own source.
+    pub(crate) fn random(&self) -> u64 {
+        self.hub.rng().next_u64()
+    }
+
+    pub(crate) fn fill(&self, bytes: &mut [u8]) {
+        self.hub.rng().fill_bytes(bytes);
+    }
+
+    fn tell_frame(&mut self, session: SessionId, frame: Bytes, event: u8) {
+        let hub = self.hub;
+        hub.peers(session).lock().tell(self, session, Telling { frame, event, signal: None });
+    }
+}
