@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rand_core::Rng;
 use smallvec::SmallVec;
-use wigwag_wire::event::{Done, ErrorEvent, Presence};
-use wigwag_wire::{Event, PeerId, Refusal};
+use wigwag_wire::event::{Ack, Done, ErrorEvent, Presence};
+use wigwag_wire::{Event, Namespace, PeerId, Refusal};
 
 use crate::hub::Hub;
 use crate::ids::{DialectId, GroupKey, Party, SessionId};
@@ -32,12 +32,16 @@ pub(crate) struct Cx<'a> {
 pub(crate) enum Later {
     /// A frame for a session of another shard.
     Frame { to: SessionId, frame: Bytes, event: u8 },
+    /// What became of a signal, for its sender.
+    Ack { to: SessionId, ack: Ack },
+    /// A refusal for a session of another shard.
+    Refuse { to: SessionId, n: Option<u64>, refusal: Refusal },
     /// A session ended: its groups and its watches are over.
     Ended { party: Arc<Party>, groups: Vec<GroupKey>, watching: Vec<PeerId> },
     /// A session went away or came back: its groups hear of it.
     State { party: Arc<Party>, groups: Vec<GroupKey>, state: Presence },
     /// An id's presence for its watchers. `revision` lets the newest win where two cross.
-    Presence { id: PeerId, watchers: SmallVec<[SessionId; 4]>, state: Presence, seen: Option<u64>, revision: u64 },
+    Presence { ns: Namespace, id: PeerId, watchers: SmallVec<[SessionId; 4]>, state: Presence, seen: Option<u64>, revision: u64 },
     /// Watch or unwatch an id at its own shard.
     Watch { watcher: Arc<Party>, id: PeerId, on: bool },
     /// Acknowledged signals that may not have arrived.

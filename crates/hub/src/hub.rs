@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::MutexGuard;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use foldhash::quality::FixedState;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
-use wigwag_wire::event::PresenceEvent;
+use wigwag_wire::event::{ErrorEvent, PresenceEvent};
 use wigwag_wire::{Event, Namespace, Refusal, Request};
 
 use crate::admission::{Admission, Origin};
@@ -19,9 +19,10 @@ use crate::groups::Groups;
 use crate::ids::{GroupKey, GroupKind, Party, SessionId, SocketId};
 use crate::input::Input;
 use crate::lock::Lock;
-use crate::output::Outputs;
+use crate::output::{Note, Outputs};
 use crate::peers::{Peers, Telling};
 use crate::rules::Rules;
+use crate::tallies::Tallies;
 use crate::time::{Moment, Now};
 use crate::voice::Voice;
 
@@ -43,19 +44,6 @@ pub struct Hub {
     tallies: Tallies,
 }
 
-/// Counts over all shards, for limits that hold for the whole server.
-#[derive(Debug, Default)]
-pub(crate) struct Tallies {
-    pub(crate) sockets: AtomicU64,
-    pub(crate) handshakes: AtomicU64,
-    pub(crate) sessions: AtomicU64,
-    pub(crate) rooms: AtomicU64,
-    pub(crate) topics: AtomicU64,
-    pub(crate) networks: AtomicU64,
-    pub(crate) swarms: AtomicU64,
-    pub(crate) stored_bytes: AtomicU64,
-}
-
 impl Hub {
     /// A hub with these rules and voices (the first is the native one), all of whose randomness comes from `seed`.
     pub fn new(rules: Rules, voices: Vec<Box<dyn Voice>>, seed: [u8; 32]) -> Self {
@@ -68,6 +56,7 @@ impl Hub {
             Lock::new(ChaCha12Rng::from_seed(seed))
         });
         let hasher = FixedState::with_seed(hash_seed);
+        let tallies = Tallies::new(rules.limits.sessions_per_namespace != 0);
         Self {
             rules,
             seed: hash_seed,
@@ -77,7 +66,7 @@ impl Hub {
             doors: (0..SHARDS).map(|_| Lock::default()).collect(),
             rngs,
             next_rng: AtomicUsize::new(0),
-            tallies: Tallies::default(),
+            tallies,
         }
     }
 
@@ -152,10 +141,18 @@ impl Hub {
                         self.group(&group).lock().presence(cx, &party, &group, state);
                     }
                 }
-                Later::Presence { id, watchers, state, seen, revision } => {
+                Later::Ack { to, ack } => self.peers(to).lock().tell_own(cx, to, &Event::Ack(ack)),
+                Later::Refuse { to, n, refusal } => {
+                    cx.out.note(Note::Refused(refusal.code));
+                    self.peers(to).lock().tell_own(cx, to, &Event::Error(ErrorEvent::new(n, &refusal)));
+                }
+                Later::Presence { ns, id, watchers, state, seen, revision } => {
                     let event = Event::Presence(PresenceEvent { id: &id, state, seen });
                     for watcher in watchers {
-                        self.peers(watcher).lock().told_presence(cx, watcher, &id, revision, &event);
+                        let told = self.peers(watcher).lock().told_presence(cx, watcher, &id, revision, &event);
+                        if !told {
+                            self.home(&ns, id.as_str()).lock().drop_watcher(&ns, &id, watcher);
+                        }
                     }
                 }
                 Later::Watch { watcher, id, on } => {

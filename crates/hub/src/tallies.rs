@@ -1,0 +1,84 @@
+//! Counts over all shards, for limits that hold for the whole server.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wigwag_wire::{Code, Namespace, Refusal};
+
+use crate::lock::Lock;
+
+/// The counts.
+#[derive(Debug, Default)]
+pub(crate) struct Tallies {
+    pub(crate) sockets: AtomicU64,
+    pub(crate) handshakes: AtomicU64,
+    pub(crate) sessions: AtomicU64,
+    pub(crate) rooms: AtomicU64,
+    pub(crate) topics: AtomicU64,
+    pub(crate) networks: AtomicU64,
+    pub(crate) swarms: AtomicU64,
+    stored_bytes: AtomicU64,
+    /// Sessions by namespace; only where that is limited, because it is one lock for all.
+    namespaces: Option<Lock<BTreeMap<Namespace, u64>>>,
+}
+
+impl Tallies {
+    pub(crate) fn new(by_namespace: bool) -> Self {
+        Self { namespaces: by_namespace.then(Lock::default), ..Self::default() }
+    }
+
+    /// Whether a namespace may have one more session.
+    pub(crate) fn may_begin(&self, ns: &Namespace, limit: u64) -> Result<(), Refusal> {
+        let full = self.namespaces.as_ref().is_some_and(|all| all.lock().get(ns).is_some_and(|have| *have >= limit));
+        if full { Err(Code::NamespaceFull.into()) } else { Ok(()) }
+    }
+
+    pub(crate) fn began(&self, ns: &Namespace) {
+        up(&self.sessions);
+        if let Some(all) = &self.namespaces {
+            *all.lock().entry(ns.clone()).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn ended(&self, ns: &Namespace) {
+        down(&self.sessions);
+        if let Some(all) = &self.namespaces {
+            let mut all = all.lock();
+            if let Some(count) = all.get_mut(ns) {
+                *count -= 1;
+                if *count == 0 {
+                    all.remove(ns);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn store(&self, bytes: usize) {
+        self.stored_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn unstore(&self, bytes: usize) {
+        self.stored_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stored(&self) -> u64 {
+        self.stored_bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// One more.
+pub(crate) fn up(count: &AtomicU64) {
+    count.fetch_add(1, Ordering::Relaxed);
+}
+
+/// One less.
+pub(crate) fn down(count: &AtomicU64) {
+    count.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// One more, unless the limit (0: none) is reached.
+pub(crate) fn up_within(count: &AtomicU64, limit: u64) -> bool {
+    count
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |have| (limit == 0 || have < limit).then_some(have + 1))
+        .is_ok()
+}
