@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use wigwag_wire::Refusal;
 
+use crate::hub::Hub;
 use crate::rules::Rules;
-use crate::time::Moment;
+use crate::time::{Moment, Now};
 
 /// Where a socket comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,32 @@ impl Origin {
             Self::Local => 0,
         }
     }
+}
+
+/// The right of one socket to be here; to be given back with [`Hub::release`].
+#[derive(Debug)]
+pub struct Pass {
+    origin: Origin,
+}
+
+impl Pass {
+    /// Where the socket comes from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+}
+
+impl Hub {
+    /// Lets a socket in.
+    pub fn admit(&self, _now: Now, origin: Origin) -> Result<Pass, Refusal> {
+        Ok(Pass { origin })
+    }
+
+    /// Its peer has proved itself.
+    pub(crate) fn proved(&self, _pass: &mut Pass) {}
+
+    /// It is gone.
+    pub fn release(&self, _pass: &mut Pass) {}
 }
 
 /// One shard of addresses.

@@ -41,7 +41,14 @@ pub(crate) enum Later {
     /// A session went away or came back: its groups hear of it.
     State { party: Arc<Party>, groups: Vec<GroupKey>, state: Presence },
     /// An id's presence for its watchers. `revision` lets the newest win where two cross.
-    Presence { ns: Namespace, id: PeerId, watchers: SmallVec<[SessionId; 4]>, state: Presence, seen: Option<u64>, revision: u64 },
+    Presence {
+        ns: Namespace,
+        id: PeerId,
+        watchers: SmallVec<[SessionId; 4]>,
+        state: Presence,
+        seen: Option<u64>,
+        revision: u64,
+    },
     /// Watch or unwatch an id at its own shard.
     Watch { watcher: Arc<Party>, id: PeerId, on: bool },
     /// Acknowledged signals that may not have arrived.

@@ -83,7 +83,9 @@ impl Hub {
             Input::Confirmed { who, count } => self.peers(who.session).lock().confirmed(&mut cx, who.session, count),
             Input::Detached { who, socket } => self.peers(who.session).lock().detached(&mut cx, who.session, socket),
             Input::Where { ns, id, place } => self.home(&ns, id.as_str()).lock().located(&mut cx, &ns, &id, place),
-            Input::Kept { number, ns, to, ok } => self.home(&ns, to.as_str()).lock().kept(&mut cx, &ns, &to, number, ok),
+            Input::Kept { number, ns, to, ok } => {
+                self.home(&ns, to.as_str()).lock().kept(&mut cx, &ns, &to, number, ok)
+            }
             Input::Arrived { ticket, ns, to, record } => {
                 self.home(&ns, to.as_str()).lock().arrived(&mut cx, ticket, &ns, &to, record);
             }
@@ -172,9 +174,7 @@ impl Hub {
         n: Option<u64>,
         request: &Request<'_>,
     ) -> Result<(), Refusal> {
-        if let Some(n) = n {
-            self.peers(who.session).lock().begin(who.session, socket, n)?;
-        }
+        self.begin_request(who, socket, n)?;
         match request {
             Request::Signal(signal) => {
                 self.home(&who.ns, &signal.to).lock().signal(cx, who, origin, n, signal)?;
@@ -217,7 +217,9 @@ impl Hub {
                 let mut shard = self.group_at(&who.ns, GroupKind::Room, &name).lock();
                 let joined = shard.rooms.join(cx, who, n, join);
                 drop(shard);
-                if let Err(refusal) = &joined && crate::groups::rooms::is_guess(refusal.code) {
+                if let Err(refusal) = &joined
+                    && crate::groups::rooms::is_guess(refusal.code)
+                {
                     self.missed(cx.now.at, origin);
                 }
                 joined?;
@@ -227,7 +229,10 @@ impl Hub {
                     Some(room) => room.clone(),
                     None => crate::groups::rooms::made_name(cx),
                 };
-                self.group_at(&who.ns, GroupKind::Room, room.as_str()).lock().rooms.create(cx, who, n, &room, create)?;
+                self.group_at(&who.ns, GroupKind::Room, room.as_str())
+                    .lock()
+                    .rooms
+                    .create(cx, who, n, &room, create)?;
             }
             // What belongs to a connection never comes this far.
             Request::Hello(_) | Request::Name(_) => {}
@@ -254,6 +259,11 @@ impl Hub {
 
     pub(crate) fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// Takes over the seed of an earlier hub, so that everything is at home in the same shard again.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.seed = seed;
     }
 
     /// The shard of a session.

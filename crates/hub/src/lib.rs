@@ -3,9 +3,11 @@
 //! `wire` gives it its words, `server` carries out what it puts into [`Outputs`], and `dialects` will speak to it in other tongues.
 
 mod admission;
+mod connection;
 mod cx;
 mod groups;
 mod hub;
+mod ice;
 mod ids;
 mod input;
 mod limiter;
@@ -13,14 +15,19 @@ mod lock;
 mod output;
 mod peers;
 mod rules;
+mod sessions;
+mod tallies;
 mod time;
 mod voice;
 
-pub use admission::Origin;
+pub use admission::{Origin, Pass};
+pub use connection::{Claimed, Connection, Received};
 pub use hub::Hub;
 pub use ids::{DialectId, GroupKey, GroupKind, Party, SessionId, SocketId};
 pub use input::Input;
 pub use output::{Ask, Carry, CarryStatus, Keep, Note, Output, Outputs, Place};
+pub use peers::{Counts, SessionInfo};
 pub use rules::{IceRules, RoomRules, Rules};
+pub use sessions::{RestoreError, Snapshot};
 pub use time::{Moment, Now, Wall};
 pub use voice::{Native, Voice};

@@ -76,7 +76,14 @@ impl Entry {
 
 impl Peers {
     /// Where is this id? Answered to the asker; a miss counts against its address.
-    pub(crate) fn find(&mut self, cx: &mut Cx<'_>, who: &std::sync::Arc<Party>, origin: &Origin, n: Option<u64>, id: &PeerId) {
+    pub(crate) fn find(
+        &mut self,
+        cx: &mut Cx<'_>,
+        who: &std::sync::Arc<Party>,
+        origin: &Origin,
+        n: Option<u64>,
+        id: &PeerId,
+    ) {
         let entry = self.directory.get(&AddressRef { ns: who.ns.as_str(), id: id.as_str() });
         let here = entry.is_some_and(|e| !e.devices.is_empty());
         if !here && cx.rules().ask_where {
@@ -99,10 +106,8 @@ impl Peers {
             .filter_map(|s| self.session(*s))
             .map(|s| &*s.party)
             .collect();
-        let devices: Vec<DeviceState<'_>> = sessions
-            .iter()
-            .map(|p| DeviceState { device: &p.device, state: self.presence(p.session) })
-            .collect();
+        let devices: Vec<DeviceState<'_>> =
+            sessions.iter().map(|p| DeviceState { device: &p.device, state: self.presence(p.session) }).collect();
         let state = devices.iter().map(|d| d.state).max().unwrap_or(Presence::Gone);
         let seen = if state == Presence::Here { None } else { self.seen(who.ns.as_str(), id.as_str()) };
         let polite = sessions.first().map_or_else(
@@ -148,7 +153,7 @@ impl Peers {
             self.revision += 1;
             if !entry.watchers.is_empty() {
                 cx.later.push_back(Later::Presence {
- ns: address.ns.clone(),
+                    ns: address.ns.clone(),
                     id: address.id.clone(),
                     watchers: entry.watchers.iter().copied().collect(),
                     state,

@@ -117,21 +117,14 @@ impl Peers {
         }
     }
 
-    /// Ends sessions of an id whose key no longer speaks for it; `except` is spared.
-    pub(crate) fn end_key(&mut self, cx: &mut Cx<'_>, ns: &Namespace, id: &PeerId, key: &PublicKey, except: SessionId) {
+    /// Ends the sessions that speak for an id with a key that no longer may.
+    pub(crate) fn end_key(&mut self, cx: &mut Cx<'_>, ns: &Namespace, id: &PeerId, key: &PublicKey) {
         let address = Address { ns: ns.clone(), id: id.clone() };
         let devices = self.directory.get(&address).map(|e| e.devices.clone()).unwrap_or_default();
         for session in devices {
-            if session != except && self.session(session).is_some_and(|s| s.key == Some(*key)) {
+            if self.session(session).is_some_and(|s| s.key == Some(*key)) {
                 self.close(cx, session, Code::KeyReplaced);
             }
-        }
-    }
-
-    /// Notes the key that a session speaks with from now on.
-    pub(crate) fn rekey(&mut self, session: SessionId, key: PublicKey) {
-        if let Some(session) = self.session_mut(session) {
-            session.key = Some(key);
         }
     }
 
@@ -203,9 +196,8 @@ impl Peers {
         let mut secret = [0; 20];
         cx.fill(&mut secret);
         let token = format!("{:016x}.{}", id.0, BASE32_NOPAD.encode(&secret).to_ascii_lowercase());
-        let resume = opening
-            .lasting
-            .then(|| Box::new(Resumable { token_hash: hash_token(&token), queue: Queue::default() }));
+        let resume =
+            opening.lasting.then(|| Box::new(Resumable { token_hash: hash_token(&token), queue: Queue::default() }));
         let session = Session {
             party: party.clone(),
             key: opening.key,
@@ -230,7 +222,14 @@ impl Peers {
     }
 
     /// Goes on with a session if the token is its own and the count is possible.
-    fn resume(&mut self, cx: &mut Cx<'_>, id: SessionId, token: &str, seen: u64, opening: &Opening) -> Option<Arc<Party>> {
+    fn resume(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: SessionId,
+        token: &str,
+        seen: u64,
+        opening: &Opening,
+    ) -> Option<Arc<Party>> {
         let session = self.session(id)?;
         let known = session.resume.as_deref()?;
         if parse_token(token) != Some(id) || known.token_hash != hash_token(token) || seen > known.queue.sent() {
@@ -337,9 +336,10 @@ impl Peers {
         let bytes = signal.record.clone();
         let Some(record) = Record::read(&bytes) else { return };
         let event = Self::signal_event(&record, party, Some(record.sent));
-        let Some(frame) = cx.hub.frame(&Event::Signal(event), party) else { return };
+        let event = Event::Signal(event);
+        let Some(frame) = cx.hub.frame(&event, party) else { return };
+        let index = event.index();
         let acked = self.keeping.get(&signal.number).copied().flatten();
-        let index = wigwag_wire::event::index_of("signal");
         let mark = SignalMark { acked, stored: Some(Box::new(signal)) };
         self.tell(cx, party.session, Telling { frame, event: index, signal: Some(mark) });
     }
@@ -369,13 +369,21 @@ impl Peers {
     }
 
     /// Loads a stored signal that was kept before this hub began.
-    pub(crate) fn restore_stored(&mut self, cx: &mut Cx<'_>, ns: Namespace, to: PeerId, number: u64, expires: Wall, record: bytes::Bytes) {
+    pub(crate) fn restore_stored(
+        &mut self,
+        cx: &mut Cx<'_>,
+        ns: Namespace,
+        to: PeerId,
+        number: u64,
+        expires: Wall,
+        record: bytes::Bytes,
+    ) {
         let address = Address { ns, id: to };
         let held = self.directory.get(&address).is_some_and(|e| {
             e.devices.iter().filter_map(|s| self.session(*s)).any(|s| {
-                s.resume.as_deref().is_some_and(|r| {
-                    r.queue.frames().any(|h| h.stored.as_ref().is_some_and(|s| s.number == number))
-                })
+                s.resume
+                    .as_deref()
+                    .is_some_and(|r| r.queue.frames().any(|h| h.stored.as_ref().is_some_and(|s| s.number == number)))
             })
         });
         if !held {

@@ -126,9 +126,9 @@ impl Peers {
             .and_then(|e| e.waiting.as_ref())
             .is_some_and(|w| w.stored.iter().any(|s| s.number == number));
         let devices = self.directory.get(&address).map(|e| e.devices.clone()).unwrap_or_default();
-        let held = devices.iter().any(|s| {
-            self.session(*s).and_then(|s| s.resume.as_deref()).is_some_and(|r| r.queue.holds_unwired(number))
-        });
+        let held = devices
+            .iter()
+            .any(|s| self.session(*s).and_then(|s| s.resume.as_deref()).is_some_and(|r| r.queue.holds_unwired(number)));
         if !ok {
             if queued {
                 self.drop_stored(cx, &address, |s| s.number == number);
@@ -187,7 +187,11 @@ impl Peers {
         let wall = cx.now.wall;
         self.drop_stored(cx, address, |s| s.expires <= wall);
         // Wall time may have been set back since the timer was set.
-        let next = self.directory.get(address).and_then(|e| e.waiting.as_ref()).and_then(|w| w.stored.iter().map(|s| s.expires).min());
+        let next = self
+            .directory
+            .get(address)
+            .and_then(|e| e.waiting.as_ref())
+            .and_then(|w| w.stored.iter().map(|s| s.expires).min());
         if let Some(next) = next {
             let wait = next.0.saturating_sub(wall.0).max(1_000);
             self.due(cx.now.at + wait, Timer::Stored(address.clone()));
@@ -312,7 +316,8 @@ impl Peers {
         seconds: u64,
     ) -> Result<(), Refusal> {
         let limits = &cx.hub.rules().limits;
-        let stored = self.directory.get(address).and_then(|e| e.waiting.as_ref()).map(|w| &w.stored[..]).unwrap_or_default();
+        let stored =
+            self.directory.get(address).and_then(|e| e.waiting.as_ref()).map(|w| &w.stored[..]).unwrap_or_default();
         let bytes: usize = stored.iter().map(|s| s.record.len()).sum();
         let over = |have: u64, limit: u64| limit != 0 && have > limit;
         if is_full(stored.len(), limits.stored_per_id)
@@ -331,7 +336,10 @@ impl Peers {
         Ok(())
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one thing to keep, spelled out; a struct would be made and taken apart here only")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one thing to keep, spelled out; a struct would be made and taken apart here only"
+    )]
     fn keep(
         &mut self,
         cx: &mut Cx<'_>,
@@ -390,14 +398,24 @@ impl Peers {
                 (What::Signal { record, .. }, Some(place)) if !here => {
                     self.carry(cx, place, address, record, asked.n.map(|n| (asked.who.session, n)));
                 }
-                (What::Signal { record, store }, _) => self.resolve_signal(cx, address, &asked.who, asked.n, record, store),
+                (What::Signal { record, store }, _) => {
+                    self.resolve_signal(cx, address, &asked.who, asked.n, record, store)
+                }
             }
         }
         self.tidy(address);
     }
 
     /// A signal that waited for an answer, and the answer is: here, or nowhere.
-    fn resolve_signal(&mut self, cx: &mut Cx<'_>, address: &Address, who: &Arc<Party>, n: Option<u64>, bytes: Bytes, store: u64) {
+    fn resolve_signal(
+        &mut self,
+        cx: &mut Cx<'_>,
+        address: &Address,
+        who: &Arc<Party>,
+        n: Option<u64>,
+        bytes: Bytes,
+        store: u64,
+    ) {
         let Some(record) = Record::read(&bytes) else { return };
         let devices = self.receivers(address.ns.as_str(), address.id.as_str(), record.to_device.as_deref());
         let result = if !devices.is_empty() {
@@ -414,7 +432,14 @@ impl Peers {
         }
     }
 
-    fn carry(&mut self, cx: &mut Cx<'_>, place: Place, address: &Address, record: Bytes, acked: Option<(SessionId, u64)>) {
+    fn carry(
+        &mut self,
+        cx: &mut Cx<'_>,
+        place: Place,
+        address: &Address,
+        record: Bytes,
+        acked: Option<(SessionId, u64)>,
+    ) {
         // The shard is in the upper bits, so that tickets of a hub never meet.
         self.next_ticket += 1;
         let ticket = (self.shard as u64) << 48 | self.next_ticket & 0xffff_ffff_ffff;

@@ -147,7 +147,8 @@ fn write(session: &Session) -> Option<SessionSnapshot> {
 }
 
 fn read(held: HeldSnapshot) -> Held {
-    let stored = held.stored.map(|(number, expires, record)| Box::new(Stored { number, expires, record: record.into() }));
+    let stored =
+        held.stored.map(|(number, expires, record)| Box::new(Stored { number, expires, record: record.into() }));
     Held { frame: held.frame.into(), acked: held.acked, stored }
 }
 

@@ -8,9 +8,9 @@ use wigwag_wire::event::{Lost, Presence};
 use wigwag_wire::limits::is_full;
 use wigwag_wire::{Event, Namespace, PeerId, Refusal};
 
+use super::Peers;
 use super::directory::Address;
 use super::session::Watching;
-use super::Peers;
 use crate::cx::{Cx, Later};
 use crate::ids::{Party, SessionId};
 
@@ -73,7 +73,7 @@ impl Peers {
             entry.watchers.push(watcher.session);
         }
         cx.later.push_back(Later::Presence {
- ns: address.ns.clone(),
+            ns: address.ns.clone(),
             id: id.clone(),
             watchers: smallvec![watcher.session],
             state,

@@ -1,0 +1,416 @@
+//! One socket of the native protocol: challenge, proof, then requests at a bounded rate.
+//!
+//! Owned by whoever carries the socket, so a frame costs no lock until it concerns somebody else.
+//! While the store is asked about a name, the shell hands in no more frames; see [`Connection::is_waiting`].
+
+use std::sync::Arc;
+
+use data_encoding::BASE64URL_NOPAD;
+use wigwag_wire::code::{Closes, Code};
+use wigwag_wire::event::{Challenge, Done, ErrorEvent};
+use wigwag_wire::id::IdForm;
+use wigwag_wire::request::{Hello, NameChange, NameOp};
+use wigwag_wire::signature::{HelloStatement, NameStatement, verify};
+use wigwag_wire::{Device, Event, Namespace, PeerId, PublicKey, Refusal, Request, VERSION};
+
+use crate::admission::{Origin, Pass};
+use crate::hub::Hub;
+use crate::ids::{DialectId, Party, SocketId};
+use crate::input::Input;
+use crate::limiter::{Limiter, Rate};
+use crate::output::{Ask, Note, Output, Outputs};
+use crate::peers::Opening;
+use crate::time::{Moment, Now};
+
+/// One socket's machine.
+#[derive(Debug)]
+pub struct Connection {
+    socket: SocketId,
+    pass: Pass,
+    opened: Moment,
+    nonce: [u8; 16],
+    frames: Limiter,
+    refusals: Limiter,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Waiting for a hello.
+    Challenged,
+    /// The store is asked whether the key speaks for the name.
+    Claiming(Box<Proved>),
+    /// A session speaks through this socket.
+    Ready(Box<Ready>),
+    /// Nothing more is taken in.
+    Closed,
+}
+
+#[derive(Debug)]
+struct Ready {
+    party: Arc<Party>,
+    key: Option<PublicKey>,
+    /// The namespace as the hello gave it, which later statements repeat.
+    namespace: String,
+    naming: Option<(Option<u64>, NameOp, PublicKey)>,
+}
+
+/// A hello whose signature holds.
+#[derive(Debug)]
+struct Proved {
+    ns: Namespace,
+    namespace: String,
+    id: PeerId,
+    device: Device,
+    key: Option<PublicKey>,
+    resume: Option<(String, u64)>,
+    n: Option<u64>,
+}
+
+/// What can happen to a socket.
+#[derive(Debug)]
+pub enum Received<'a> {
+    /// A text frame.
+    Text(&'a str),
+    /// A binary frame, which the native protocol does not have.
+    Binary,
+    /// A pong; its payload.
+    Pong(&'a [u8]),
+    /// Answer to [`Ask::Claim`].
+    Claimed(Claimed),
+    /// Answer to [`Ask::Name`].
+    Named(Result<(), Code>),
+    /// Time passed.
+    Tick,
+    /// The socket is gone.
+    Closed,
+}
+
+/// Whether a key speaks for a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// It does, from now on or already.
+    Yes,
+    /// It does not, with the code of the refusal.
+    No(Code),
+}
+
+impl Connection {
+    /// A socket has opened: challenges it. `pass` is what [`Hub::admit`] gave.
+    pub fn open(hub: &Hub, now: Now, socket: SocketId, pass: Pass, out: &mut dyn Outputs) -> Self {
+        let mut nonce = [0; 16];
+        hub.cx(now, out).fill(&mut nonce);
+        let connection = Self {
+            socket,
+            pass,
+            opened: now.at,
+            nonce,
+            frames: Limiter::default(),
+            refusals: Limiter::default(),
+            state: State::Challenged,
+        };
+        let event = Event::Challenge(Challenge {
+            nonce: &connection.nonce_text(),
+            server: &hub.rules().server,
+            time: now.wall.0,
+            versions: &[VERSION],
+            capabilities: &[],
+        });
+        connection.send(&event, out);
+        connection
+    }
+
+    /// Takes in what happened to the socket.
+    pub fn handle(&mut self, hub: &Hub, now: Now, received: Received<'_>, out: &mut dyn Outputs) {
+        match received {
+            Received::Text(text) => self.text(hub, now, text, out),
+            Received::Binary => self.close(1003, "text only", out),
+            Received::Pong(payload) => {
+                if let (State::Ready(ready), Some(count)) = (&self.state, count_of(payload)) {
+                    hub.handle(now, Input::Confirmed { who: &ready.party, count }, out);
+                }
+            }
+            Received::Claimed(claimed) => {
+                let State::Claiming(proved) = std::mem::replace(&mut self.state, State::Challenged) else { return };
+                match claimed {
+                    Claimed::Yes => self.begin(hub, now, *proved, out),
+                    Claimed::No(code) => self.refuse_hello(proved.n, &code.into(), out),
+                }
+            }
+            Received::Named(result) => self.named(hub, now, result, out),
+            Received::Tick => {
+                let limit = hub.rules().limits.handshake_ms;
+                if limit != 0 && !self.is_proved() && now.at - self.opened >= limit {
+                    self.refuse_hello(None, &Code::HelloLate.into(), out);
+                    self.close(Code::HelloLate.number(), Code::HelloLate.name(), out);
+                }
+            }
+            Received::Closed => {
+                let state = std::mem::replace(&mut self.state, State::Closed);
+                if let State::Ready(ready) = state {
+                    hub.handle(now, Input::Detached { who: &ready.party, socket: self.socket }, out);
+                }
+                hub.release(&mut self.pass);
+            }
+        }
+    }
+
+    /// When [`Received::Tick`] is due: only until the peer has proved itself.
+    pub fn next_deadline(&self, hub: &Hub) -> Option<Moment> {
+        let limit = hub.rules().limits.handshake_ms;
+        (limit != 0 && !self.is_proved()).then(|| self.opened + limit)
+    }
+
+    /// Whether an answer from outside is awaited, so that no more frames may be handed in.
+    pub fn is_waiting(&self) -> bool {
+        match &self.state {
+            State::Claiming(_) => true,
+            State::Ready(ready) => ready.naming.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether the peer has proved itself, or the socket is over.
+    pub fn is_proved(&self) -> bool {
+        matches!(self.state, State::Ready(_) | State::Closed)
+    }
+
+    /// Who speaks through this socket.
+    pub fn party(&self) -> Option<&Arc<Party>> {
+        match &self.state {
+            State::Ready(ready) => Some(&ready.party),
+            _ => None,
+        }
+    }
+
+    fn text(&mut self, hub: &Hub, now: Now, text: &str, out: &mut dyn Outputs) {
+        let limits = &hub.rules().limits;
+        let rate = Rate::per_second(limits.frames_per_second, limits.frames_burst);
+        if let Err(wait) = self.frames.take(now.at, rate) {
+            // Telling costs too: past the same rate once more, frames are dropped in silence.
+            if self.refusals.take(now.at, rate).is_ok() {
+                let n = Request::parse(text, limits).map_or_else(|unread| unread.re, |(n, _)| n);
+                self.refuse(hub, now, n, Refusal::from(Code::RateLimited).after(wait), out);
+            }
+            return;
+        }
+        let (n, request) = match Request::parse(text, limits) {
+            Ok(parsed) => parsed,
+            Err(unread) => return self.refuse(hub, now, unread.re, unread.refusal, out),
+        };
+        out.note(Note::Request(DialectId::NATIVE, request.index()));
+        match (&mut self.state, request) {
+            (State::Challenged, Request::Hello(hello)) => self.hello(hub, now, n, *hello, out),
+            (State::Challenged, _) => self.refuse(hub, now, n, Code::Unproved.into(), out),
+            (State::Ready(_), Request::Hello(_)) => self.refuse(hub, now, n, Code::AlreadyProved.into(), out),
+            (State::Ready(_), Request::Name(change)) => self.name(hub, now, n, &change, out),
+            (State::Ready(ready), request) => {
+                let bye = matches!(request, Request::Bye(_));
+                let (who, socket, origin) = (&ready.party, self.socket, self.pass.origin());
+                hub.handle(now, Input::Request { who, socket, origin, n, request }, out);
+                if bye {
+                    self.state = State::Closed;
+                }
+            }
+            (State::Claiming(_) | State::Closed, _) => {}
+        }
+    }
+
+    fn hello(&mut self, hub: &Hub, now: Now, n: Option<u64>, hello: Hello, out: &mut dyn Outputs) {
+        match self.prove(hub, n, hello) {
+            Err(refusal) => self.refuse_hello(n, &refusal, out),
+            Ok(proved) => match proved.key {
+                Some(key) if proved.id.form() == IdForm::Name => {
+                    let (ns, name) = (proved.ns.clone(), proved.id.clone());
+                    self.state = State::Claiming(Box::new(proved));
+                    out.emit(Output::Ask(Ask::Claim { socket: self.socket, ns, name, key }));
+                }
+                _ => self.begin(hub, now, proved, out),
+            },
+        }
+    }
+
+    /// Checks everything about a hello that needs nobody else.
+    fn prove(&self, hub: &Hub, n: Option<u64>, hello: Hello) -> Result<Proved, Refusal> {
+        let rules = hub.rules();
+        if hello.version != 1 {
+            return Err(Code::VersionUnsupported.into());
+        }
+        let namespace = hello.namespace.as_ref().map(|ns| ns.as_str().to_owned()).unwrap_or_default();
+        let ns = hello.namespace.unwrap_or_else(|| rules.default_namespace.clone());
+        if rules.namespaces.as_ref().is_some_and(|served| !served.contains(&ns)) {
+            return Err(Code::NamespaceRefused.into());
+        }
+        let device = match hello.device {
+            Some(device) => device,
+            None => Device::new("").map_err(|_| Refusal::from(Code::Internal))?,
+        };
+        let resume = hello.resume.map(|r| (r.token, r.seen));
+        let Some(key) = hello.key else {
+            return self.guest(hub, n, (ns, namespace), hello.id.is_some(), device, resume);
+        };
+        let own = key.id();
+        let id = hello.id.unwrap_or_else(|| own.clone());
+        match id.form() {
+            IdForm::Name => {}
+            IdForm::Key if id == own => {}
+            _ => {
+                return Err(Refusal::new(
+                    Code::BadField,
+                    "`id` is neither this key's own id nor a name `local@domain`.",
+                ));
+            }
+        }
+        let statement = HelloStatement {
+            server: &rules.server,
+            nonce: &self.nonce_text(),
+            namespace: &namespace,
+            id: id.as_str(),
+            device: device.as_str(),
+            key: &key,
+        };
+        let signature = hello.signature.as_deref().unwrap_or_default();
+        if !verify(&key, &statement.bytes(), signature, rules.p256) {
+            return Err(Code::BadSignature.into());
+        }
+        Ok(Proved { ns, namespace, id, device, key: Some(key), resume, n })
+    }
+
+    /// A hello without a key: a new guest, or one with the token of its session.
+    fn guest(
+        &self,
+        hub: &Hub,
+        n: Option<u64>,
+        (ns, namespace): (Namespace, String),
+        names_id: bool,
+        device: Device,
+        resume: Option<(String, u64)>,
+    ) -> Result<Proved, Refusal> {
+        if !hub.rules().guests {
+            return Err(Code::GuestRefused.into());
+        }
+        if names_id {
+            return Err(Refusal::new(
+                Code::BadField,
+                "`id` needs a `key` and a `signature`; a guest's id is made here.",
+            ));
+        }
+        let known = resume.as_ref().and_then(|(token, _)| hub.guest_of_token(token)).filter(|p| p.ns == ns);
+        match known {
+            Some(party) => {
+                Ok(Proved { ns, namespace, id: party.id.clone(), device: party.device.clone(), key: None, resume, n })
+            }
+            None => Ok(Proved { ns, namespace, id: hub.guest_id(), device, key: None, resume: None, n }),
+        }
+    }
+
+    fn begin(&mut self, hub: &Hub, now: Now, proved: Proved, out: &mut dyn Outputs) {
+        let opening = Opening {
+            ns: proved.ns,
+            id: proved.id,
+            device: proved.device,
+            dialect: DialectId::NATIVE,
+            key: proved.key,
+            socket: self.socket,
+            resume: proved.resume,
+            lasting: true,
+        };
+        match hub.begin_session(now, opening, out) {
+            Ok(party) => {
+                hub.proved(&mut self.pass);
+                let ready = Ready { party, key: proved.key, namespace: proved.namespace, naming: None };
+                self.state = State::Ready(Box::new(ready));
+            }
+            Err(refusal) => self.refuse_hello(proved.n, &refusal, out),
+        }
+    }
+
+    fn name(&mut self, hub: &Hub, now: Now, n: Option<u64>, change: &NameChange, out: &mut dyn Outputs) {
+        let nonce = self.nonce_text();
+        let State::Ready(ready) = &mut self.state else { return };
+        let refusal = match ready.key {
+            Some(acting) if ready.party.id.form() == IdForm::Name => {
+                let statement = NameStatement {
+                    server: &hub.rules().server,
+                    nonce: &nonce,
+                    namespace: &ready.namespace,
+                    name: ready.party.id.as_str(),
+                    op: change.op.as_str(),
+                    key: &change.key,
+                };
+                let begun = hub.begin_request(&ready.party, self.socket, n);
+                if let Err(refusal) = begun {
+                    refusal
+                } else if verify(&acting, &statement.bytes(), &change.signature, hub.rules().p256) {
+                    ready.naming = Some((n, change.op, change.key));
+                    let (socket, ns, name) = (self.socket, ready.party.ns.clone(), ready.party.id.clone());
+                    out.emit(Output::Ask(Ask::Name { socket, ns, name, acting, op: change.op, key: change.key }));
+                    return;
+                } else {
+                    Code::BadSignature.into()
+                }
+            }
+            _ => Refusal::new(Code::NotAllowed, "Only a session whose id is a name can change that name's keys."),
+        };
+        self.refuse(hub, now, n, refusal, out);
+    }
+
+    fn named(&mut self, hub: &Hub, now: Now, result: Result<(), Code>, out: &mut dyn Outputs) {
+        let State::Ready(ready) = &mut self.state else { return };
+        let Some((n, op, key)) = ready.naming.take() else { return };
+        let party = ready.party.clone();
+        if let Err(code) = result {
+            return self.refuse(hub, now, n, code.into(), out);
+        }
+        let replaced = match op {
+            NameOp::Add => None,
+            NameOp::Rotate => ready.key,
+            NameOp::Remove => Some(key),
+        };
+        hub.named(now, &party, n.map(|re| Done { re, receivers: None }), replaced, out);
+    }
+
+    /// Refuses a request: through the session where there is one, so that it is counted like everything else.
+    fn refuse(&self, hub: &Hub, now: Now, n: Option<u64>, refusal: Refusal, out: &mut dyn Outputs) {
+        match &self.state {
+            State::Ready(ready) => hub.handle(now, Input::Unread { who: &ready.party, n, refusal }, out),
+            State::Closed => {}
+            _ => {
+                out.note(Note::Refused(refusal.code));
+                self.send(&Event::Error(ErrorEvent::new(n, &refusal)), out);
+            }
+        }
+    }
+
+    fn refuse_hello(&mut self, n: Option<u64>, refusal: &Refusal, out: &mut dyn Outputs) {
+        out.note(Note::Refused(refusal.code));
+        self.send(&Event::Error(ErrorEvent::new(n, refusal)), out);
+        if refusal.code.closes() != Closes::No {
+            self.close(refusal.code.number(), refusal.code.name(), out);
+        }
+    }
+
+    fn close(&mut self, code: u16, reason: &'static str, out: &mut dyn Outputs) {
+        out.emit(Output::Close { socket: self.socket, code, reason });
+        if !matches!(self.state, State::Ready(_)) {
+            self.state = State::Closed;
+        }
+    }
+
+    /// Sends something that is not counted: only before there is a session.
+    fn send(&self, event: &Event<'_>, out: &mut dyn Outputs) {
+        out.note(Note::Event(DialectId::NATIVE, event.index()));
+        if let Ok(frame) = serde_json::to_vec(event) {
+            out.emit(Output::Send { socket: self.socket, frame: frame.into() });
+        }
+    }
+
+    fn nonce_text(&self) -> String {
+        BASE64URL_NOPAD.encode(&self.nonce)
+    }
+}
+
+/// The count that a mark carried and its pong brings back.
+fn count_of(payload: &[u8]) -> Option<u64> {
+    std::str::from_utf8(payload).ok()?.parse().ok()
+}
