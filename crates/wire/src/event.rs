@@ -201,7 +201,7 @@ pub struct LimitsTold {
     pub frames_burst: u64,
     /// Largest metadata in bytes.
     pub meta_bytes: u64,
-    /// Longest time of storing in seconds; 0 is never.
+    /// Longest time of storing in seconds; 0 is no limit.
     pub stored_seconds: u64,
 }
 

@@ -147,6 +147,9 @@ fn is_name(text: &str) -> bool {
 
 fn visible(text: &str, max: usize) -> Result<(), IdError> {
     length(text, 1, max)?;
+    if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        return Ok(());
+    }
     match text.chars().find(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')) {
         Some(c) => Err(IdError::BadChar(c)),
         None => Ok(()),

@@ -1,0 +1,267 @@
+//! One pass over a frame splits it into its fields; each field is then read by itself, so that an error can name it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use smallvec::SmallVec;
+
+use crate::code::{Code, Refusal};
+use crate::id::IdError;
+use crate::key::PublicKey;
+
+/// Most fields of a request, known or not.
+pub const FIELDS_MAX: usize = 32;
+
+/// Most entries of a list of ids or topics.
+pub const LIST_MAX: usize = 256;
+
+/// The greatest integer that every language reads alike.
+pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// The fields of one frame, none of them read yet.
+pub(super) struct Fields<'a> {
+    list: SmallVec<[(Cow<'a, str>, &'a RawValue); 10]>,
+    too_many: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// Splits a frame. All of it is checked to be JSON.
+    pub(super) fn split(text: &'a str) -> Result<Self, Refusal> {
+        let mut fields = Self { list: SmallVec::new(), too_many: false };
+        let mut json = serde_json::Deserializer::from_str(text);
+        json.deserialize_map(FieldsVisitor(&mut fields)).and_then(|()| json.end()).map_err(malformed)?;
+        Ok(fields)
+    }
+
+    /// Refuses too many fields, and a field that is there twice.
+    pub(super) fn check(&self) -> Result<(), Refusal> {
+        if self.too_many {
+            return Err(Refusal::new(Code::BadField, format!("More than {FIELDS_MAX} fields.")));
+        }
+        for (at, (key, _)) in self.list.iter().enumerate() {
+            if self.list[..at].iter().any(|(other, _)| other == key) {
+                let shown = if key.len() <= 32 { key } else { "A field" };
+                return Err(Refusal::new(Code::BadField, format!("`{shown}` is there twice.")));
+            }
+        }
+        Ok(())
+    }
+
+    /// A field as it stands there.
+    pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
+        self.list.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+
+    /// Content that must be there; it may be `null`.
+    pub(super) fn content(&self, name: &'static str) -> Result<&'a RawValue, Refusal> {
+        self.raw(name).ok_or_else(|| missing(name))
+    }
+
+    /// Content that may be there, of at most `max` bytes; 0 is no limit.
+    pub(super) fn small(&self, name: &'static str, max: u64) -> Result<Option<&'a RawValue>, Refusal> {
+        let raw = self.some(name);
+        raw.map_or(Ok(()), |raw| within(name, raw.get(), max))?;
+        Ok(raw)
+    }
+
+    /// A text.
+    pub(super) fn text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Refusal> {
+        self.some(name).map(|raw| string(raw).ok_or_else(|| bad(name, "must be a text"))).transpose()
+    }
+
+    /// A text of at most `max` bytes, else refused with `code`.
+    pub(super) fn short_text(&self, name: &'static str, max: usize, code: Code) -> Result<Option<String>, Refusal> {
+        match self.text(name)? {
+            Some(text) if text.len() > max => {
+                Err(Refusal::new(code, format!("`{name}` must not be longer than {max} bytes.")))
+            }
+            text => Ok(text.map(Cow::into_owned)),
+        }
+    }
+
+    /// A name of any kind, by that kind's rules.
+    pub(super) fn name<T>(
+        &self,
+        name: &'static str,
+        make: impl FnOnce(&str) -> Result<T, IdError>,
+    ) -> Result<Option<T>, Refusal> {
+        self.text(name)?.map(|text| make(&text).map_err(|why| bad(name, why))).transpose()
+    }
+
+    /// A name that must be there.
+    pub(super) fn needed<T>(
+        &self,
+        name: &'static str,
+        make: impl FnOnce(&str) -> Result<T, IdError>,
+    ) -> Result<T, Refusal> {
+        self.name(name, make)?.ok_or_else(|| missing(name))
+    }
+
+    /// A name that must be there, left in the frame once it is checked.
+    pub(super) fn checked(
+        &self,
+        name: &'static str,
+        check: fn(&str) -> Result<(), IdError>,
+    ) -> Result<Cow<'a, str>, Refusal> {
+        let text = self.text(name)?.ok_or_else(|| missing(name))?;
+        check(&text).map_err(|why| bad(name, why))?;
+        Ok(text)
+    }
+
+    /// An integer within bounds.
+    pub(super) fn integer(&self, name: &'static str, min: u64, max: u64) -> Result<Option<u64>, Refusal> {
+        let Some(raw) = self.some(name) else { return Ok(None) };
+        match raw.get().parse() {
+            Ok(value) if (min..=max).contains(&value) => Ok(Some(value)),
+            _ => Err(bad(name, format_args!("must be an integer from {min} to {max}"))),
+        }
+    }
+
+    /// A small integer, at least `min`.
+    pub(super) fn count(&self, name: &'static str, min: u32) -> Result<Option<u32>, Refusal> {
+        let value = self.integer(name, min.into(), u32::MAX.into())?;
+        Ok(value.map(|value| u32::try_from(value).unwrap_or(u32::MAX)))
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&self, name: &'static str) -> Result<Option<bool>, Refusal> {
+        match self.some(name).map(RawValue::get) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(bad(name, "must be true or false")),
+        }
+    }
+
+    /// A public key.
+    pub(super) fn key(&self, name: &'static str) -> Result<Option<PublicKey>, Refusal> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        PublicKey::parse(&text).map(Some).map_err(|why| Refusal::new(Code::BadKey, format!("`{name}`: {why}.")))
+    }
+
+    /// A list of names, of `min` to `max` entries.
+    pub(super) fn list<T>(
+        &self,
+        name: &'static str,
+        (min, max): (usize, usize),
+        make: impl Fn(&str) -> Result<T, IdError>,
+    ) -> Result<Option<Vec<T>>, Refusal> {
+        let Some(raw) = self.some(name) else { return Ok(None) };
+        let mut json = serde_json::Deserializer::from_str(raw.get());
+        let entries = json.deserialize_seq(ListVisitor { max }).map_err(|_| bad(name, "must be a list"))?;
+        let Some(entries) = entries.filter(|entries| entries.len() >= min) else {
+            return Err(bad(name, format_args!("must hold {min} to {max} entries")));
+        };
+        let entries = entries.into_iter().enumerate().map(|(at, raw)| {
+            let text = string(raw).ok_or_else(|| bad(name, "must hold texts"))?;
+            make(&text).map_err(|why| bad(name, format_args!("[{at}] {why}")))
+        });
+        entries.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The fields of an object inside this one.
+    pub(super) fn object(&self, name: &'static str) -> Result<Option<Self>, Refusal> {
+        let Some(raw) = self.some(name) else { return Ok(None) };
+        let fields = Self::split(raw.get()).map_err(|_| bad(name, "must be an object"))?;
+        fields.check()?;
+        Ok(Some(fields))
+    }
+
+    /// A field that is there and not `null`.
+    fn some(&self, name: &str) -> Option<&'a RawValue> {
+        self.raw(name).filter(|raw| raw.get() != "null")
+    }
+}
+
+/// The refusal of a field that is wrong.
+pub(super) fn bad(name: &str, why: impl fmt::Display) -> Refusal {
+    Refusal::new(Code::BadField, format!("`{name}` {why}."))
+}
+
+/// The refusal of a field that is not there.
+pub(super) fn missing(name: &str) -> Refusal {
+    bad(name, "is missing")
+}
+
+/// Refuses content of more than `max` bytes; 0 is no limit.
+pub(super) fn within(name: &str, content: &str, max: u64) -> Result<(), Refusal> {
+    if max != 0 && content.len() as u64 > max {
+        return Err(Refusal::new(Code::TooLarge, format!("`{name}` is larger than {max} bytes.")));
+    }
+    Ok(())
+}
+
+/// The text of a JSON string. `None` for any other JSON, and for escapes that are no characters.
+fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(inner));
+    }
+    serde_json::from_str(raw.get()).ok().map(Cow::Owned)
+}
+
+/// The library's words for a wrong kind quote what they found, which is nobody else's business; those for bad syntax do not.
+#[cold]
+fn malformed(why: serde_json::Error) -> Refusal {
+    match why.is_data() {
+        true => Refusal::new(Code::Malformed, "Not a JSON object."),
+        false => Refusal::new(Code::Malformed, format!("Not JSON: {why}.")),
+    }
+}
+
+/// Puts the fields where they stay: they are too many bytes to be handed up by value.
+struct FieldsVisitor<'f, 'de>(&'f mut Fields<'de>);
+
+impl<'de> Visitor<'de> for FieldsVisitor<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Key(key)) = map.next_key()? {
+            let value = map.next_value()?;
+            if self.0.list.len() < FIELDS_MAX {
+                self.0.list.push((key, value));
+            } else {
+                self.0.too_many = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Reads a list of at most `max` entries; a longer one is `None`, and only its beginning is kept meanwhile.
+struct ListVisitor {
+    max: usize,
+}
+
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = Option<Vec<&'de RawValue>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while entries.len() < self.max {
+            match seq.next_element()? {
+                Some(entry) => entries.push(entry),
+                None => return Ok(Some(entries)),
+            }
+        }
+        let mut more = false;
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            more = true;
+        }
+        Ok((!more).then_some(entries))
+    }
+}
