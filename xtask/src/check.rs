@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::house::{House, run_lines};
 use crate::tally::Tally;
-use crate::{deny, generate, tidy};
+use crate::{conformance, deny, generate, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -100,6 +100,11 @@ const STEPS: &[Step] = &[
         run: test,
     },
     Step { name: "generated", proves: "generated pages are as the code says", run: |house, _| generate::check(house) },
+    Step {
+        name: "conformance",
+        proves: "the socket layer speaks RFC 6455",
+        run: |house, _| conformance::check(house, None),
+    },
 ];
 
 enum Outcome {

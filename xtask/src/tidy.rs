@@ -37,6 +37,7 @@ const RULES: &[fn(&Tree) -> Vec<Finding>] = &[
     papers::dependencies,
     papers::changelog,
     source::guards,
+    source::hash_order,
     source::lints_inherited,
     source::long_files,
     source::openings,

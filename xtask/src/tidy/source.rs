@@ -29,6 +29,28 @@ pub(super) fn guards(tree: &Tree) -> Vec<Finding> {
         .collect()
 }
 
+/// No `for` walks a hash map of a pure crate: clippy sees that for the standard library's maps only.
+pub(super) fn hash_order(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for folder in GUARDED {
+        let sources: Vec<_> =
+            tree.texts(|path| path.starts_with(&format!("{folder}/src/")) && has_extension(path, "rs")).collect();
+        let maps: Vec<&str> = sources.iter().flat_map(|(_, text)| text.lines()).filter_map(hash_field).collect();
+        for (path, text) in sources {
+            for (number, line) in numbered(text) {
+                let Some((_, walked)) = line.trim().strip_prefix("for ").and_then(|line| line.split_once(" in ")) else {
+                    continue;
+                };
+                let walked = walked.trim_end_matches(" {").rsplit(['.', '&', ' ']).next().unwrap_or(walked);
+                if maps.contains(&walked) {
+                    findings.push(Finding::new(path, number, format!("walks `{walked}` in the order of its hashes")));
+                }
+            }
+        }
+    }
+    findings
+}
+
 /// Every crate of the workspace takes the workspace's lints.
 pub(super) fn lints_inherited(tree: &Tree) -> Vec<Finding> {
     tree.texts(|path| path.ends_with("/Cargo.toml") && !path.starts_with("fuzz/"))
@@ -115,6 +137,14 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.split('\n').enumerate().map(|(index, line)| (index + 1, line))
 }
 
+/// The name of the field or variable that this line declares to be a hash map or set.
+fn hash_field(line: &str) -> Option<&str> {
+    let (before, kind) = line.split_once(": ")?;
+    let hashed = ["HashMap<", "HashSet<"].iter().any(|name| kind.split("::").last().is_some_and(|k| k.starts_with(name)));
+    let name = before.rsplit([' ', '(']).next()?;
+    hashed.then_some(name)
+}
+
 fn has_word(line: &str, word: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || c == '_';
     line.match_indices(word).any(|(at, _)| {
@@ -158,6 +188,18 @@ mod tests {
     fn a_pure_crate_without_the_guard_is_found() {
         let tree = Tree::of(&[("crates/hub/clippy.toml", "a = 1\n"), ("crates/sim/clippy.toml", "a = 1\n")]);
         expect(&guards(&tree), &["crates/wire/clippy.toml: a pure crate carries the guard"]);
+    }
+
+    #[test]
+    fn a_loop_over_a_hash_map_of_a_pure_crate_is_found() {
+        let fields = "struct A {\n    rooms: HashMap<u8, u8, FixedState>,\n    names: hashbrown::HashSet<u8>,\n    list: Vec<u8>,\n}\n";
+        let loops = "for r in &self.rooms {\nfor n in names {\nfor l in &self.list {\nfor r in sorted(&self.rooms) {\n";
+        let tree = Tree::of(&[("crates/hub/src/a.rs", fields), ("crates/hub/src/b.rs", loops), ("crates/server/src/c.rs", loops)]);
+        let expected = [
+            "crates/hub/src/b.rs:1: walks `rooms` in the order of its hashes",
+            "crates/hub/src/b.rs:2: walks `names` in the order of its hashes",
+        ];
+        expect(&hash_order(&tree), &expected);
     }
 
     #[test]
