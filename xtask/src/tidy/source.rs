@@ -38,7 +38,8 @@ pub(super) fn hash_order(tree: &Tree) -> Vec<Finding> {
         let maps: Vec<&str> = sources.iter().flat_map(|(_, text)| text.lines()).filter_map(hash_field).collect();
         for (path, text) in sources {
             for (number, line) in numbered(text) {
-                let Some((_, walked)) = line.trim().strip_prefix("for ").and_then(|line| line.split_once(" in ")) else {
+                let Some((_, walked)) = line.trim().strip_prefix("for ").and_then(|line| line.split_once(" in "))
+                else {
                     continue;
                 };
                 let walked = walked.trim_end_matches(" {").rsplit(['.', '&', ' ']).next().unwrap_or(walked);
@@ -140,7 +141,8 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// The name of the field or variable that this line declares to be a hash map or set.
 fn hash_field(line: &str) -> Option<&str> {
     let (before, kind) = line.split_once(": ")?;
-    let hashed = ["HashMap<", "HashSet<"].iter().any(|name| kind.split("::").last().is_some_and(|k| k.starts_with(name)));
+    let hashed =
+        ["HashMap<", "HashSet<"].iter().any(|name| kind.split("::").last().is_some_and(|k| k.starts_with(name)));
     let name = before.rsplit([' ', '(']).next()?;
     hashed.then_some(name)
 }
@@ -194,7 +196,11 @@ mod tests {
     fn a_loop_over_a_hash_map_of_a_pure_crate_is_found() {
         let fields = "struct A {\n    rooms: HashMap<u8, u8, FixedState>,\n    names: hashbrown::HashSet<u8>,\n    list: Vec<u8>,\n}\n";
         let loops = "for r in &self.rooms {\nfor n in names {\nfor l in &self.list {\nfor r in sorted(&self.rooms) {\n";
-        let tree = Tree::of(&[("crates/hub/src/a.rs", fields), ("crates/hub/src/b.rs", loops), ("crates/server/src/c.rs", loops)]);
+        let tree = Tree::of(&[
+            ("crates/hub/src/a.rs", fields),
+            ("crates/hub/src/b.rs", loops),
+            ("crates/server/src/c.rs", loops),
+        ]);
         let expected = [
             "crates/hub/src/b.rs:1: walks `rooms` in the order of its hashes",
             "crates/hub/src/b.rs:2: walks `names` in the order of its hashes",
