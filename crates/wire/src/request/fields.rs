@@ -32,7 +32,7 @@ impl<'a> Fields<'a> {
     pub(super) fn split(text: &'a str) -> Result<Self, Refusal> {
         let mut fields = Self { list: SmallVec::new(), too_many: false };
         let mut json = serde_json::Deserializer::from_str(text);
-        json.deserialize_map(FieldsVisitor(&mut fields)).and_then(|()| json.end()).map_err(malformed)?;
+        json.deserialize_map(FieldsVisitor(&mut fields)).and_then(|()| json.end()).map_err(|why| malformed(&why))?;
         Ok(fields)
     }
 
@@ -205,7 +205,7 @@ fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
 
 /// The library's words for a wrong kind quote what they found, which is nobody else's business; those for bad syntax do not.
 #[cold]
-fn malformed(why: serde_json::Error) -> Refusal {
+fn malformed(why: &serde_json::Error) -> Refusal {
     match why.is_data() {
         true => Refusal::new(Code::Malformed, "Not a JSON object."),
         false => Refusal::new(Code::Malformed, format!("Not JSON: {why}.")),
