@@ -141,8 +141,8 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// The name of the field or variable that this line declares to be a hash map or set.
 fn hash_field(line: &str) -> Option<&str> {
     let (before, kind) = line.split_once(": ")?;
-    let hashed =
-        ["HashMap<", "HashSet<"].iter().any(|name| kind.split("::").last().is_some_and(|k| k.starts_with(name)));
+    let kind = kind.split('<').next()?.rsplit("::").next()?;
+    let hashed = matches!(kind, "HashMap" | "HashSet");
     let name = before.rsplit([' ', '(']).next()?;
     hashed.then_some(name)
 }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_loop_over_a_hash_map_of_a_pure_crate_is_found() {
-        let fields = "struct A {\n    rooms: HashMap<u8, u8, FixedState>,\n    names: hashbrown::HashSet<u8>,\n    list: Vec<u8>,\n}\n";
+        let fields = "struct A {\n    rooms: HashMap<a::Id, u8, FixedState>,\n    names: hashbrown::HashSet<u8>,\n    list: Vec<u8>,\n}\n";
         let loops = "for r in &self.rooms {\nfor n in names {\nfor l in &self.list {\nfor r in sorted(&self.rooms) {\n";
         let tree = Tree::of(&[
             ("crates/hub/src/a.rs", fields),
