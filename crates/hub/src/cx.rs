@@ -123,6 +123,11 @@ impl Cx<'_> {
         self.hub.peers(session).lock().presence(session)
     }
 
+    /// Who a session is, unless it is over.
+    pub(crate) fn party(&self, session: SessionId) -> Option<Arc<Party>> {
+        self.hub.peers(session).lock().party(session)
+    }
+
     /// A random number from the hub's own source.
     pub(crate) fn random(&self) -> u64 {
         self.hub.rng().next_u64()

@@ -22,6 +22,7 @@ mod voice;
 
 pub use admission::{Origin, Pass};
 pub use connection::{Claimed, Connection, Received};
+pub use groups::rooms::{PartyInfo, RoomDetail, RoomInfo, RoomMemberInfo};
 pub use hub::Hub;
 pub use ids::{DialectId, GroupKey, GroupKind, Party, SessionId, SocketId};
 pub use input::Input;

@@ -215,6 +215,11 @@ impl Peers {
         self.session(id).map_or(Presence::Gone, |s| s.state)
     }
 
+    /// Who a session is, unless it is over.
+    pub(crate) fn party(&self, id: SessionId) -> Option<Arc<Party>> {
+        self.session(id).map(|s| s.party.clone())
+    }
+
     /// A session asks for ICE servers afresh.
     pub(crate) fn ice(&mut self, cx: &mut Cx<'_>, who: &Party, n: Option<u64>) {
         let grant = crate::ice::grant(&cx.rules().ice, who, cx.now.wall);
