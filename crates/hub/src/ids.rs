@@ -9,14 +9,14 @@ use wigwag_wire::{Device, Namespace, PeerId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub u64);
 
-/// One session. The upper 16 bits are its shard.
+/// One session: its shard in the upper 16 bits, then its slot, then the slot's generation, so that numbers are in the order of slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub u64);
 
 impl SessionId {
     /// A session of a shard, by slot and generation.
     pub(crate) const fn new(shard: usize, generation: u16, slot: u32) -> Self {
-        Self((shard as u64) << 48 | (generation as u64) << 32 | slot as u64)
+        Self((shard as u64) << 48 | (slot as u64) << 16 | generation as u64)
     }
 
     pub(crate) const fn shard(self) -> usize {
@@ -24,11 +24,11 @@ impl SessionId {
     }
 
     pub(crate) const fn slot(self) -> usize {
-        (self.0 & 0xffff_ffff) as usize
+        (self.0 >> 16 & 0xffff_ffff) as usize
     }
 
     pub(crate) const fn generation(self) -> u16 {
-        (self.0 >> 32) as u16
+        self.0 as u16
     }
 }
 

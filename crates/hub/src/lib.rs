@@ -27,7 +27,7 @@ pub use hub::Hub;
 pub use ids::{DialectId, GroupKey, GroupKind, Party, SessionId, SocketId};
 pub use input::Input;
 pub use output::{Ask, Carry, CarryStatus, Keep, Note, Output, Outputs, Place};
-pub use peers::{Counts, SessionInfo};
+pub use peers::{Counts, SessionFilter, SessionInfo};
 pub use rules::{IceRules, RoomRules, Rules};
 pub use sessions::{RestoreError, Snapshot};
 pub use time::{Moment, Now, Wall};

@@ -1,15 +1,18 @@
 //! What the operator may see and do.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde::Serialize;
 use wigwag_wire::event::Presence;
 use wigwag_wire::{Code, Device, Namespace, PeerId};
 
 use super::Peers;
+use super::directory::Address;
+use crate::cx::Cx;
 use crate::hub::Hub;
-use crate::ids::SessionId;
+use crate::ids::{DialectId, GroupKind, Party, SessionId};
 use crate::output::Outputs;
 use crate::time::{Now, Wall};
-use std::sync::atomic::Ordering;
 
 /// Live counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -20,6 +23,14 @@ pub struct Counts {
     pub handshakes: u64,
     /// Sessions.
     pub sessions: u64,
+    /// Of these, how many have no socket at the moment.
+    pub sessions_waiting: u64,
+    /// Of these, how many are guests'.
+    pub guests: u64,
+    /// Ids with at least one session.
+    pub ids: u64,
+    /// Standing wishes to hear of an id's presence.
+    pub watches: u64,
     /// Rooms.
     pub rooms: u64,
     /// Topics.
@@ -28,8 +39,19 @@ pub struct Counts {
     pub networks: u64,
     /// Swarms.
     pub swarms: u64,
-    /// Bytes stored for absent ids.
+    /// Signals that wait for absent ids.
+    pub stored_signals: u64,
+    /// Their bytes.
     pub stored_bytes: u64,
+}
+
+/// Which sessions the operator asks for.
+#[derive(Clone, Debug, Default)]
+pub struct SessionFilter {
+    /// Only those of this namespace.
+    pub ns: Option<Namespace>,
+    /// Only those of this id.
+    pub id: Option<PeerId>,
 }
 
 /// One session, for the operator.
@@ -43,45 +65,67 @@ pub struct SessionInfo {
     pub id: PeerId,
     /// The device.
     pub device: Device,
+    /// How it is spoken to.
+    pub dialect: DialectId,
     /// Presence.
     pub state: Presence,
+    /// Whether it has a socket now.
+    pub connected: bool,
     /// Since when.
     pub began: Wall,
-    /// How many groups it is in.
-    pub groups: usize,
+    /// How many rooms it is in.
+    pub rooms: usize,
     /// How many ids it watches.
     pub watching: usize,
     /// How many frames it has not confirmed.
     pub unconfirmed: usize,
+    /// Their bytes.
+    pub unconfirmed_bytes: usize,
 }
 
 impl Hub {
-    /// Live counts.
+    /// Live counts. Looks at every session: ask once a second, not for every message.
     pub fn counts(&self) -> Counts {
         let tallies = self.tallies();
-        let read = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
-        Counts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let mut counts = Counts {
             sockets: read(&tallies.sockets),
             handshakes: read(&tallies.handshakes),
-            sessions: read(&tallies.sessions),
             rooms: read(&tallies.rooms),
             topics: read(&tallies.topics),
             networks: read(&tallies.networks),
             swarms: read(&tallies.swarms),
             stored_bytes: tallies.stored(),
+            ..Counts::default()
+        };
+        for shard in self.all_peers() {
+            shard.lock().count(&mut counts);
         }
+        counts
     }
 
     /// Sessions in the order of their numbers: those after `after`, at most `limit`.
-    pub fn sessions(&self, after: Option<SessionId>, limit: usize) -> Vec<SessionInfo> {
+    pub fn sessions(&self, filter: &SessionFilter, after: Option<SessionId>, limit: usize) -> Vec<SessionInfo> {
         let mut found = Vec::new();
         for shard in self.all_peers().iter().skip(after.map_or(0, SessionId::shard)) {
-            shard.lock().describe(after, limit - found.len(), &mut found);
+            shard.lock().describe(filter, after, limit - found.len(), &mut found);
             if found.len() >= limit {
                 break;
             }
         }
         found
+    }
+
+    /// Bans an id until a time, or for good: its sessions end, and it gets no new ones.
+    pub fn ban_id(&self, now: Now, ns: &Namespace, id: &PeerId, until: Option<Wall>, out: &mut dyn Outputs) {
+        let mut cx = self.cx(now, out);
+        self.home(ns, id.as_str()).lock().ban(&mut cx, ns, id, until);
+        self.settle(&mut cx);
+    }
+
+    /// Lifts a ban of an id; `false` where there is none.
+    pub fn unban_id(&self, ns: &Namespace, id: &PeerId) -> bool {
+        self.home(ns, id.as_str()).lock().unban(ns, id)
     }
 
     /// One session.
@@ -111,11 +155,45 @@ impl SessionId {
 }
 
 impl Peers {
-    fn describe(&self, after: Option<SessionId>, limit: usize, found: &mut Vec<SessionInfo>) {
-        // Within a shard, slots come first: generations are not in order.
+    /// Whether an id is banned at the moment.
+    pub(super) fn is_banned(&self, address: &Address, now: Wall) -> bool {
+        self.banned.get(address).is_some_and(|until| until.is_none_or(|until| until > now))
+    }
+
+    fn ban(&mut self, cx: &mut Cx<'_>, ns: &Namespace, id: &PeerId, until: Option<Wall>) {
+        let address = Address { ns: ns.clone(), id: id.clone() };
+        let devices = self.directory.get(&address).map(|e| e.devices.clone()).unwrap_or_default();
+        self.banned.insert(address, until);
+        for session in devices {
+            self.close(cx, session, Code::Banned);
+        }
+    }
+
+    fn unban(&mut self, ns: &Namespace, id: &PeerId) -> bool {
+        self.banned.remove(&Address { ns: ns.clone(), id: id.clone() }).is_some()
+    }
+
+    fn count(&self, counts: &mut Counts) {
+        for session in self.sessions() {
+            counts.sessions += 1;
+            counts.sessions_waiting += u64::from(session.socket.is_none());
+            counts.guests += u64::from(session.key.is_none());
+            counts.watches += session.watching.len() as u64;
+        }
+        let entries = || self.directory.values();
+        counts.ids += entries().filter(|e| !e.devices.is_empty()).count() as u64;
+        counts.stored_signals +=
+            entries().filter_map(|e| e.waiting.as_ref()).map(|w| w.stored.len() as u64).sum::<u64>();
+    }
+
+    fn describe(&self, filter: &SessionFilter, after: Option<SessionId>, limit: usize, found: &mut Vec<SessionInfo>) {
         let from = after.filter(|a| a.shard() == self.shard).map_or(0, |a| a.slot() + 1);
-        let sessions = self.slots.iter().skip(from).filter_map(|s| s.session.as_deref()).take(limit);
-        found.extend(sessions.filter_map(|s| self.info(s.party.session)));
+        let wanted = |party: &Party| {
+            filter.ns.as_ref().is_none_or(|ns| *ns == party.ns) && filter.id.as_ref().is_none_or(|id| *id == party.id)
+        };
+        let sessions = self.slots.iter().skip(from).filter_map(|s| s.session.as_deref());
+        let infos = sessions.filter(|s| wanted(&s.party)).filter_map(|s| self.info(s.party.session));
+        found.extend(infos.take(limit));
     }
 
     fn info(&self, id: SessionId) -> Option<SessionInfo> {
@@ -125,11 +203,14 @@ impl Peers {
             namespace: session.party.ns.clone(),
             id: session.party.id.clone(),
             device: session.party.device.clone(),
+            dialect: session.party.dialect,
             state: session.state,
+            connected: session.socket.is_some(),
             began: session.began,
-            groups: session.groups.len(),
+            rooms: session.groups.iter().filter(|g| g.kind == GroupKind::Room).count(),
             watching: session.watching.len(),
             unconfirmed: session.resume.as_deref().map_or(0, |r| r.queue.len()),
+            unconfirmed_bytes: session.resume.as_deref().map_or(0, |r| r.queue.bytes()),
         })
     }
 }

@@ -13,12 +13,12 @@ mod snapshot;
 mod stored;
 mod watch;
 
-pub use admin::{Counts, SessionInfo};
+pub use admin::{Counts, SessionFilter, SessionInfo};
 pub(crate) use open::{Opening, parse_token};
 pub(crate) use snapshot::PeersSnapshot;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -55,6 +55,8 @@ pub(crate) struct Peers {
     /// Senders who wait for word from elsewhere.
     carrying: HashMap<u64, (SessionId, u64), FixedState>,
     next_ticket: u64,
+    /// Ids that the operator banned, with the end of it.
+    banned: BTreeMap<Address, Option<Wall>>,
     timers: BinaryHeap<Reverse<(Moment, Timer)>>,
     /// Rises with each change of presence, so that the newest wins.
     revision: u64,
@@ -107,6 +109,7 @@ impl Peers {
             keeping: HashMap::with_hasher(hasher.clone()),
             carrying: HashMap::with_hasher(hasher),
             next_ticket: 0,
+            banned: BTreeMap::new(),
             timers: BinaryHeap::new(),
             revision: 0,
         }

@@ -61,6 +61,9 @@ impl Peers {
     /// Begins a session, or goes on with one, and welcomes the peer.
     pub(crate) fn open(&mut self, cx: &mut Cx<'_>, opening: Opening) -> Result<Arc<Party>, Refusal> {
         let address = Address { ns: opening.ns.clone(), id: opening.id.clone() };
+        if self.is_banned(&address, cx.now.wall) {
+            return Err(Code::Banned.into());
+        }
         let devices = self.directory.get(&address).map(|e| e.devices.clone()).unwrap_or_default();
         let same = devices.iter().copied().find(|s| self.session(*s).is_some_and(|s| s.party.device == opening.device));
         if let (Some(session), Some((token, seen))) = (same, &opening.resume)

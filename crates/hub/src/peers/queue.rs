@@ -54,6 +54,11 @@ impl Queue {
         self.held.len()
     }
 
+    /// Their bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether more is held than may be.
     pub(crate) fn is_over(&self, limits: &Limits) -> bool {
         let over = |have: usize, limit: u64| limit != 0 && have as u64 > limit;
