@@ -1,10 +1,11 @@
 //! Echoes every text and binary message over the server's own socket layer.
 //!
 //! What the RFC 6455 conformance cases run against, see `docs/develop/conformance.md`.
+#![allow(clippy::print_stdout)]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -15,17 +16,23 @@ use clap::Parser;
 use tokio::sync::watch;
 use wigwag_hub::SocketId;
 use wigwag_server::net::{
-    Batch, Behind, Closed, Door, DoorLimits, Flow, Listener, NetLimits, NetMetrics, Sockets, TrustedProxies, Upgrade,
+    Batch, Behind, Closed, Door, DoorLimits, Flow, Listener, NetLimits, NetMetrics, Sockets, Tls, Upgrade,
 };
 
 #[derive(Parser)]
 struct Options {
-    /// Where to listen.
+    /// Where to listen; port 0 takes a free one. The address is printed.
     #[arg(long, default_value = "127.0.0.1:9001")]
     listen: SocketAddr,
     /// The longest message that is echoed.
     #[arg(long, default_value_t = NetLimits::default().message_bytes)]
     max_message_bytes: usize,
+    /// A certificate chain, to speak TLS.
+    #[arg(long, requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of that certificate.
+    #[arg(long, requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
 }
 
 struct Echo(SocketId);
@@ -66,18 +73,16 @@ async fn main() -> anyhow::Result<()> {
         message_bytes: options.max_message_bytes,
         message_fragments: u32::MAX,
         queue_bytes: options.max_message_bytes.saturating_mul(2).max(1 << 20),
-        ping_every: Duration::from_secs(3600),
         ..NetLimits::default()
     };
     let sockets = Sockets::start(limits, metrics.clone());
-    let door = Arc::new(Door {
-        router: Router::new().fallback(get(upgrade)).with_state(sockets),
-        trusted: TrustedProxies::default(),
-        limits: DoorLimits::default(),
-        metrics,
-    });
-    let listener = Listener::tcp(options.listen)?;
+    let router = Router::new().fallback(get(upgrade)).with_state(sockets);
+    let mut listener = Listener::tcp(options.listen)?;
+    if let (Some(cert), Some(key)) = (options.tls_cert, options.tls_key) {
+        listener = listener.with_tls(Tls::load(&cert, &key)?);
+    }
+    println!("{listener}");
     let (_stop, stopped) = watch::channel(false);
-    listener.run(door, stopped).await;
+    listener.run(Arc::new(Door::new(router, DoorLimits::default(), metrics)), stopped).await;
     Ok(())
 }

@@ -3,6 +3,11 @@
 //! This crate owns everything that touches the world: the clock, the sockets, the disk. It decides nothing that
 //! the hub can decide.
 
+pub mod cli;
 pub mod config;
+pub mod http;
+pub mod log;
+pub mod metrics;
 pub mod net;
 pub mod store;
+pub mod version;

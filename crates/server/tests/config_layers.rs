@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use wigwag_server::config::{
     Config, Data, Flag, KEYS, Listen, Loaded, LogFormat, Origin, Problems, Raw, Sources, TrustProxy, default_toml,
-    effective_toml, load, markdown,
+    effective_toml, key, load, markdown,
 };
 
 #[test]
@@ -226,6 +226,9 @@ fn settings_that_do_not_fit_each_other_are_refused() {
         (vec![("admin.token", "spaces in the token here")], "cannot stand in a header"),
         (vec![("log.filter", "info,=,")], "is no filter"),
         (vec![("presence.gone_after_ms", "1")], "gone before it is away"),
+        (vec![("limits.idle_ms", "1000")], "closed before they are asked"),
+        (vec![("limits.queue_bytes", "1000")], "one message may be larger"),
+        (vec![("limits.frame_bytes", "much")], "a whole number, 0 or more, or \"off\""),
         (vec![("server.public_url", "ftp://x")], "is not a URL"),
         (vec![("server.name", "two words")], "cannot be a server's name"),
     ] {
@@ -233,6 +236,25 @@ fn settings_that_do_not_fit_each_other_are_refused() {
             Err(problems) => assert!(problems.to_string().contains(expected), "{given:?}: {problems}"),
             Ok(_) => panic!("{given:?} was taken"),
         }
+    }
+}
+
+#[test]
+fn every_limit_can_be_raised_and_switched_off() {
+    for (name, default) in Config::default().limits.values() {
+        let key = key(&format!("limits.{name}")).unwrap();
+        let mut config = Config::default();
+        for (raw, expected) in [
+            (Raw::Int(77), "77"),
+            (Raw::Str("off".into()), "0"),
+            (Raw::Text("1_000".into()), "1000"),
+            (Raw::Text("off".into()), "0"),
+        ] {
+            key.set(&mut config, &raw).unwrap();
+            assert_eq!(key.show(&config), expected, "{name}");
+        }
+        assert_eq!(key.default(), default.to_string());
+        assert!(config.limits.off().contains(&name));
     }
 }
 

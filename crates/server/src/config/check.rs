@@ -108,4 +108,20 @@ pub(super) fn check(config: &Config, place: &dyn Fn(&str) -> Place, problems: &m
             "make it larger than `presence.away_after_ms`",
         );
     }
+
+    let limits = &config.limits;
+    if limits.idle_ms != 0 && limits.ping_ms >= limits.idle_ms {
+        error(
+            "limits.ping_ms",
+            "silent peers would be closed before they are asked",
+            "make it smaller than `limits.idle_ms`",
+        );
+    }
+    if limits.queue_bytes != 0 && limits.queue_bytes < limits.frame_bytes {
+        error(
+            "limits.queue_bytes",
+            "one message may be larger than all that may wait for a peer",
+            "make it larger than `limits.frame_bytes`",
+        );
+    }
 }

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use wigwag_wire::Limits;
+use wigwag_wire::limits::LimitRow;
+
 use super::types::{Data, Listen, LogFormat, OriginPattern, PublicUrl, Secret, TrustProxy};
 use super::value::{Raw, Setting};
 
@@ -13,15 +16,20 @@ pub struct Key {
     /// Its name in the section: `listen`.
     pub name: &'static str,
     /// What it means, in Markdown, one or more lines.
-    pub doc: &'static str,
+    pub doc: String,
     /// What its value looks like.
     pub kind: &'static str,
     /// Whether its value must not be shown.
     pub secret: bool,
     /// How a change takes effect while the server runs; `None` if it needs a restart.
     pub live: Option<&'static str>,
-    show: fn(&Config) -> String,
-    set: fn(&mut Config, &Raw) -> Result<(), String>,
+    access: Access,
+}
+
+/// How a key's value is reached.
+enum Access {
+    Field { show: fn(&Config) -> String, set: fn(&mut Config, &Raw) -> Result<(), String> },
+    Limit(&'static LimitRow),
 }
 
 impl Key {
@@ -35,8 +43,11 @@ impl Key {
         format!("WIGWAG_{}_{}", self.section, self.name).to_ascii_uppercase()
     }
 
-    /// What the number counts, told from the end of the name.
+    /// What the number counts: told from the end of the name, or by the table of limits.
     pub fn unit(&self) -> &'static str {
+        if let Access::Limit(row) = self.access {
+            return row.unit;
+        }
         match self.name.rsplit('_').next() {
             Some("ms") => "milliseconds",
             Some("seconds") => "seconds",
@@ -47,27 +58,68 @@ impl Key {
 
     /// Its value in this configuration, as TOML.
     pub fn show(&self, config: &Config) -> String {
-        (self.show)(config)
+        match self.access {
+            Access::Field { show, .. } => show(config),
+            Access::Limit(row) => limit(&config.limits, row).to_string(),
+        }
     }
 
     /// Its default, as TOML.
     pub fn default(&self) -> String {
-        (self.show)(&Config::default())
+        self.show(&Config::default())
     }
 
     /// Writes a layer's value into the configuration.
     pub fn set(&self, config: &mut Config, raw: &Raw) -> Result<(), String> {
-        (self.set)(config, raw)
+        match self.access {
+            Access::Field { set, .. } => set(config, raw),
+            Access::Limit(row) => {
+                let value = match raw {
+                    Raw::Str(word) | Raw::Text(word) if word.trim() == "off" => 0,
+                    _ => u64::read(raw).map_err(|why| format!("{why}, or \"off\""))?,
+                };
+                config.limits.set(row.key, value);
+                Ok(())
+            }
+        }
     }
 }
 
 /// All keys, in the order in which they are printed.
-pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(fields);
+pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+    let mut keys = fields();
+    keys.extend(Limits::ROWS.iter().map(limit_key));
+    keys
+});
 
 /// The key with this path.
 pub fn key(path: &str) -> Option<&'static Key> {
     let (section, name) = path.split_once('.')?;
     KEYS.iter().find(|key| key.section == section && key.name == name)
+}
+
+/// The sections, in order, each with what it is about.
+pub(super) fn sections() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FIELD_SECTIONS.iter().copied().chain([("limits", LIMITS_DOC)])
+}
+
+const LIMITS_DOC: &str = "How much one peer, one address and all together may use. `0` or `\"off\"` switches a limit off;\n\
+    the start-up log names those that are off.";
+
+fn limit_key(row: &'static LimitRow) -> Key {
+    Key {
+        section: "limits",
+        name: row.key,
+        doc: format!("{}\nBeyond it: {} `{}`.", row.doc, row.code.number(), row.code.name()),
+        kind: "a whole number or \"off\"",
+        secret: false,
+        live: None,
+        access: Access::Limit(row),
+    }
+}
+
+fn limit(limits: &Limits, row: &LimitRow) -> u64 {
+    limits.values().into_iter().find(|(key, _)| *key == row.key).map_or(row.default, |(_, value)| value)
 }
 
 /// Makes, from one list of keys, the structs, their defaults and the table.
@@ -88,6 +140,8 @@ macro_rules! sections {
         #[derive(Clone, Debug, PartialEq, Default)]
         pub struct Config {
             $( $(#[doc = $section_doc])+ pub $section: $Section, )+
+            /// How much one peer, one address and all together may use.
+            pub limits: Limits,
         }
 
         $(
@@ -109,24 +163,30 @@ macro_rules! sections {
                 Key {
                     section: stringify!($section),
                     name: stringify!($name),
-                    doc: concat!($($doc, "\n"),+).trim_ascii(),
+                    doc: tidy(concat!($($doc, "\n"),+)),
                     kind: <$type as Setting>::KIND,
                     secret: false $(|| $secret)?,
                     live: None $(.or(Some($live)))?,
-                    show: |config| config.$section.$name.toml(),
-                    set: |config, raw| {
-                        config.$section.$name = Setting::read(raw)?;
-                        Ok(())
+                    access: Access::Field {
+                        show: |config| config.$section.$name.toml(),
+                        set: |config, raw| {
+                            config.$section.$name = Setting::read(raw)?;
+                            Ok(())
+                        },
                     },
                 },
             )+)+]
         }
 
-        /// The sections, in order, each with what it is about.
-        pub(super) static SECTIONS: &[(&str, &str)] = &[
+        static FIELD_SECTIONS: &[(&str, &str)] = &[
             $( (stringify!($section), concat!($($section_doc, "\n"),+).trim_ascii()), )+
         ];
     };
+}
+
+/// Doc comments keep the space after their slashes.
+fn tidy(doc: &str) -> String {
+    doc.lines().map(str::trim).collect::<Vec<_>>().join("\n")
 }
 
 sections! {
@@ -158,6 +218,9 @@ sections! {
         origins: Vec<OriginPattern> = Vec::new();
         /// Whether to answer with CORS headers. Switch off if a proxy in front adds its own.
         cors: bool = true;
+        /// Whether the limits per address count for this machine itself too. They do not otherwise, because a
+        /// proxy on the same machine speaks for many.
+        limit_loopback: bool = false;
     }
 
     /// Encryption, if the server does it itself rather than a proxy in front of it.
@@ -220,18 +283,8 @@ sections! {
     presence: Presence {
         /// The time between the loss of a peer's socket and `away`, so that nobody sees a short gap.
         away_after_ms: u64 = 5_000;
-        /// The time between the loss of its socket and `gone`, when its session ends.
+        /// The time between the loss of its socket and `gone`, when its session ends and can no longer be resumed.
         gone_after_ms: u64 = 120_000;
-    }
-
-    /// What is kept for a session that lost its socket, so that it misses nothing.
-    resume: Resume {
-        /// How many events are kept for each session.
-        count: u64 = 512;
-        /// How many bytes of events are kept for each session.
-        bytes: u64 = 262_144;
-        /// How long a session waits for its peer to come back.
-        seconds: u64 = 120;
     }
 
     /// How rooms behave.

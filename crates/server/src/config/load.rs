@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::check;
-use super::keys::{Config, KEYS, Key, SECTIONS, key};
+use super::keys::{Config, KEYS, Key, key, sections};
 use super::problem::{Place, Problem, Problems, did_you_mean};
 use super::types::Data;
 use super::value::Raw;
@@ -68,7 +68,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     loader.env(&sources.env);
     loader.flags(&sources.flags);
     loader.read_secret_files();
-    loader.fill_in(&sources.env);
+    loader.fill_in();
     let Loader { config, places, mut problems } = loader;
     check::check(&config, &|path| places.get(path).map_or(Place::Whole, |(_, place)| place.clone()), &mut problems);
     if problems.errors.is_empty() {
@@ -111,7 +111,7 @@ impl Loader {
         for (section, body) in document.get_ref() {
             let at = place(section.span());
             let section = section.get_ref().as_ref();
-            if !SECTIONS.iter().any(|(name, _)| *name == section) {
+            if !sections().any(|(name, _)| name == section) {
                 self.error(unknown_section(at, section));
                 continue;
             }
@@ -212,13 +212,13 @@ impl Loader {
     }
 
     /// Replaces what depends on the surroundings by what it stands for.
-    fn fill_in(&mut self, env: &[(String, String)]) {
+    fn fill_in(&mut self) {
         let server = &mut self.config.server;
         if server.name.is_empty() {
             server.name = server.public_url.host().unwrap_or("localhost").into();
         }
         if server.data == Data::Platform {
-            match platform_data(env) {
+            match crate::store::default_data_dir().ok() {
                 Some(folder) => server.data = Data::Folder(folder),
                 None => self.error(
                     Problem::new(Place::Whole, "server.data: this platform names no place for a user's data")
@@ -239,17 +239,6 @@ fn secret_file(config: &Config, secret: &str) -> PathBuf {
         "admin.token" => config.admin.token_file.clone(),
         _ => PathBuf::new(),
     }
-}
-
-fn platform_data(env: &[(String, String)]) -> Option<PathBuf> {
-    use etcetera::BaseStrategy;
-    let state = env.iter().find(|(name, value)| name == "STATE_DIRECTORY" && !value.is_empty());
-    if let Some((_, folders)) = state {
-        // systemd lists several folders with colons between them; the first is ours.
-        return folders.split(':').next().map(PathBuf::from);
-    }
-    // The strategy asks the process's own environment for the home folder.
-    Some(etcetera::base_strategy::choose_native_strategy().ok()?.data_dir().join("wigwag"))
 }
 
 fn raw(value: &Spanned<DeValue<'_>>) -> Raw {
@@ -281,7 +270,7 @@ fn unknown_section(place: Place, section: &str) -> Problem {
     let owner = KEYS.iter().find(|key| key.name == section);
     problem.hint = match owner {
         Some(key) => Some(format!("did you mean `{}`? It belongs into `[{}]`", key.path(), key.section)),
-        None => did_you_mean(section, SECTIONS.iter().map(|(name, _)| *name)),
+        None => did_you_mean(section, sections().map(|(name, _)| name)),
     };
     problem
 }

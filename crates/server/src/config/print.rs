@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::keys::{Config, KEYS, Key, SECTIONS};
+use super::keys::{Config, KEYS, Key, sections};
 use super::load::{Loaded, Origin};
 
 /// Every key with its documentation and its default, as a file that can be edited and used.
@@ -12,10 +12,10 @@ pub fn default_toml() -> String {
          # Each key can also be set by the environment variable named beside it, or by `--set section.key=value`.\n",
     );
     let defaults = Config::default();
-    for (section, about) in SECTIONS {
+    for (section, about) in sections() {
         let _ = write!(out, "\n# {}\n[{section}]\n", comment(about));
-        for key in KEYS.iter().filter(|key| key.section == *section) {
-            let _ = writeln!(out, "\n# {}\n# {}", comment(key.doc), key.env());
+        for key in KEYS.iter().filter(|key| key.section == section) {
+            let _ = writeln!(out, "\n# {}\n# {}", comment(&key.doc), key.env());
             let _ = writeln!(out, "{} = {}", key.name, key.show(&defaults));
         }
     }
@@ -25,9 +25,9 @@ pub fn default_toml() -> String {
 /// What is in force, with where each value came from. Secrets are not shown.
 pub fn effective_toml(loaded: &Loaded) -> String {
     let mut out = String::new();
-    for (section, _) in SECTIONS {
+    for (section, _) in sections() {
         let _ = writeln!(out, "{}[{section}]", if out.is_empty() { "" } else { "\n" });
-        for key in KEYS.iter().filter(|key| key.section == *section) {
+        for key in KEYS.iter().filter(|key| key.section == section) {
             let origin = match loaded.origins.get(&key.path()) {
                 None | Some(Origin::Default) => "default",
                 Some(Origin::File) => "file",
@@ -58,10 +58,10 @@ pub fn markdown() -> String {
          - A secret may be given by a file instead: the key, or the variable, with `_file` at its end.\n\
          - A change needs a restart unless the key says otherwise.\n",
     );
-    for (section, about) in SECTIONS {
+    for (section, about) in sections() {
         let _ = write!(out, "\n## `[{section}]`\n{}\n\n", unwrap_lines(about));
         out.push_str("| key | default | meaning |\n| --- | --- | --- |\n");
-        for key in KEYS.iter().filter(|key| key.section == *section) {
+        for key in KEYS.iter().filter(|key| key.section == section) {
             let _ = writeln!(out, "| `{}`<br>`{}` | {} | {} |", key.name, key.env(), default_cell(key), meaning(key));
         }
     }
@@ -75,7 +75,7 @@ fn default_cell(key: &Key) -> String {
 }
 
 fn meaning(key: &Key) -> String {
-    let mut text = unwrap_lines(key.doc).replace('|', "\\|");
+    let mut text = unwrap_lines(&key.doc).replace('|', "\\|");
     if let Some(how) = key.live {
         let _ = write!(text, " *Without a restart: {how}.*");
     }

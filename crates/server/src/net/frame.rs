@@ -72,8 +72,7 @@ impl Violation {
     pub fn close_code(self) -> u16 {
         match self {
             Self::BadUtf8 => CloseCode::Invalid.into(),
-            Self::TooBig => CloseCode::Size.into(),
-            Self::TooManyFragments => CloseCode::Policy.into(),
+            Self::TooBig | Self::TooManyFragments => CloseCode::Size.into(),
             _ => CloseCode::Protocol.into(),
         }
     }

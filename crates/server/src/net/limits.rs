@@ -9,7 +9,7 @@ use super::frame::MessageLimits;
 pub struct NetLimits {
     /// Bytes of one message from a peer, all fragments together (code 1009 beyond).
     pub message_bytes: usize,
-    /// Frames that one message may be split into (code 1008 beyond).
+    /// Frames that one message may be split into (code 1009 beyond).
     pub message_fragments: u32,
     /// Bytes, with frame headers, that may wait for one slow reader before it is cut.
     pub queue_bytes: usize,
@@ -35,8 +35,8 @@ impl Default for NetLimits {
             message_bytes: 64 * 1024,
             message_fragments: 1024,
             queue_bytes: 1024 * 1024,
-            slow_reader_code: 1008,
-            idle_code: 1001,
+            slow_reader_code: 4002,
+            idle_code: 4003,
             sockets: 100_000,
             ping_every: Duration::from_secs(25),
             idle_timeout: Duration::from_secs(75),
@@ -63,12 +63,24 @@ impl NetLimits {
 pub struct DoorLimits {
     /// How long a request's head, a TLS handshake or a PROXY header may take.
     pub header_timeout: Duration,
-    /// Bytes of a request's head.
+    /// How long nothing of a request's body may arrive.
+    pub body_timeout: Duration,
+    /// Bytes of a request's head; 8 KiB at least.
     pub header_bytes: usize,
+    /// Connections in all that are not WebSockets (yet).
+    pub pending: usize,
+    /// The same per IPv4 address or IPv6 /64; not counted for loopback and trusted proxies.
+    pub pending_per_address: u32,
 }
 
 impl Default for DoorLimits {
     fn default() -> Self {
-        Self { header_timeout: Duration::from_secs(10), header_bytes: 16 * 1024 }
+        Self {
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
+            header_bytes: 16 * 1024,
+            pending: 2048,
+            pending_per_address: 64,
+        }
     }
 }

@@ -10,6 +10,7 @@
 
 mod address;
 mod batch;
+mod door;
 pub mod frame;
 mod handle;
 mod http;
@@ -17,24 +18,28 @@ mod limits;
 mod listen;
 mod metrics;
 mod outbox;
+pub mod proxy;
 mod sockets;
 mod stream;
 mod sweep;
 mod task;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod upgrade;
 
 use std::io;
 
 pub use address::{PeerAddr, TrustedProxies};
 pub use batch::Batch;
+pub use door::Door;
 pub use frame::Violation;
 pub use limits::{DoorLimits, NetLimits};
-pub use listen::{Door, Listener};
+pub use listen::Listener;
 pub use metrics::NetMetrics;
 pub use sockets::{Place, Sockets};
 pub use stream::Stream;
+pub use tls::{Tls, TlsError};
 pub use upgrade::{Upgrade, UpgradeRefused};
 
 /// What stands behind one socket.

@@ -200,8 +200,13 @@ fn check_version(db: &Connection) -> Result<u32, ConnectError> {
 }
 
 fn migrate(db: &mut Connection) -> Result<(), ConnectError> {
-    let mut version = check_version(db)?;
-    while let Some(step) = STEPS.get(version as usize) {
+    let version = check_version(db)?;
+    Ok(advance(db, version, STEPS)?)
+}
+
+/// Takes the steps from that version on, each with its number in one transaction.
+fn advance(db: &mut Connection, mut version: u32, steps: &[&str]) -> rusqlite::Result<()> {
+    while let Some(step) = steps.get(version as usize) {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         tx.execute_batch(step)?;
         version += 1;
@@ -209,4 +214,43 @@ fn migrate(db: &mut Connection) -> Result<(), ConnectError> {
         tx.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_schema_advances_whole_steps_only() {
+        let mut db = Connection::open_in_memory().unwrap();
+        let broken = ["CREATE TABLE a (x)", "CREATE TABLE b (x); CREATE TABLE a (x)", "CREATE TABLE c (x)"];
+        assert!(advance(&mut db, 0, &broken).is_err());
+        assert_eq!(check_version(&db).unwrap(), 1);
+        let tables = |db: &Connection| -> Vec<String> {
+            let mut names = db.prepare("SELECT name FROM sqlite_schema ORDER BY name").unwrap();
+            names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        assert_eq!(tables(&db), ["a"]);
+
+        let mended = ["CREATE TABLE a (x)", "CREATE TABLE b (x)"];
+        advance(&mut db, 1, &mended).unwrap();
+        assert_eq!(tables(&db), ["a", "b"]);
+        advance(&mut db, 2, &mended).unwrap();
+    }
+
+    #[test]
+    fn a_commit_waits_for_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Source::Folder(Folder::hold(dir.path()).unwrap()).connect().unwrap();
+        let setting = |name: &str| -> String {
+            db.query_row(&format!("SELECT CAST(p AS TEXT) FROM (SELECT {name} AS p FROM pragma_{name})"), [], |row| {
+                row.get(0)
+            })
+            .unwrap()
+        };
+        assert_eq!((setting("journal_mode"), setting("synchronous")), ("wal".into(), "2".into()));
+        assert_eq!((setting("foreign_keys"), setting("user_version")), ("1".into(), SCHEMA.to_string()));
+    }
 }

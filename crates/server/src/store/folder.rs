@@ -55,7 +55,7 @@ fn data_dir_from(
 #[derive(Debug)]
 pub(super) struct Folder {
     database: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -79,7 +79,7 @@ impl Folder {
         }
         // Only for the message above: a full or read-only disk must not keep the server from starting.
         let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        Ok(Self { database: path.join("wigwag.db"), _lock: lock })
+        Ok(Self { database: path.join("wigwag.db"), lock })
     }
 
     pub(super) fn database(&self) -> &Path {
@@ -89,6 +89,13 @@ impl Folder {
     /// Whether an earlier run left a database here.
     pub(super) fn was_used(&self) -> bool {
         fs::metadata(&self.database).is_ok_and(|found| found.len() > 0)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Closing the file is not enough while a child that is just being started still has it open.
+        let _ = self.lock.unlock();
     }
 }
 

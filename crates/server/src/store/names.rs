@@ -69,7 +69,7 @@ pub(super) fn claim(
     if let Some(known) = look(db, ns, name, key)? {
         return Ok(known);
     }
-    if reached(count_claimed(db, ns, key)?, names_max) {
+    if names_max != 0 && claimed_at_least(db, ns, key, names_max)? {
         return Ok(Claim::TooMany);
     }
     create(db, ns, name, now_ms)?;
@@ -99,7 +99,7 @@ pub(super) fn add_key(
     if speaks(db, ns, name, new)? {
         return Ok(KeyChange::Nothing);
     }
-    if reached(count_keys(db, ns, name)?, keys_max) {
+    if keys_max != 0 && count_keys(db, ns, name)? >= keys_max {
         return Ok(KeyChange::TooMany);
     }
     bind(db, ns, name, new, false, now_ms)?;
@@ -216,8 +216,10 @@ fn key_texts(db: &Connection, ns: &Namespace, name: &str) -> rusqlite::Result<Ve
         .collect()
 }
 
-fn reached(count: u64, max: u64) -> bool {
-    max != 0 && count >= max
+/// Looks no further than need be: a key may have been let claim very many.
+fn claimed_at_least(db: &Connection, ns: &Namespace, key: &PublicKey, number: u64) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM name_key WHERE ns = ?1 AND key = ?2 AND claimed = 1 LIMIT 1 OFFSET ?3")?
+        .exists(params![ns.as_str(), key.to_string(), to_sql(number) - 1])
 }
 
 fn speaks(db: &Connection, ns: &Namespace, name: &PeerId, key: &PublicKey) -> rusqlite::Result<bool> {

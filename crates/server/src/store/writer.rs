@@ -235,3 +235,90 @@ fn do_chores(db: &Connection, chores: &Chores) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::path::Path;
+    use std::thread;
+
+    use super::super::folder::Folder;
+    use super::super::queue::job;
+    use super::*;
+
+    #[test]
+    fn a_request_that_fails_by_itself_does_not_spoil_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = writer(dir.path());
+        // All wait before the writer starts, so that they share a transaction.
+        let first = push(&writer, |db| put(db, "first"));
+        let poison = push(&writer, |db| put(db, "poison").and(Err::<(), _>(rusqlite::Error::InvalidQuery)));
+        let last = push(&writer, |db| put(db, "last"));
+        let (queue, thread) = start(writer);
+        assert_eq!(first.blocking_recv().unwrap(), Ok(()));
+        assert_eq!(poison.blocking_recv().unwrap(), Err(StoreError::Internal));
+        assert_eq!(last.blocking_recv().unwrap(), Ok(()));
+        let (kept, found) = job(1, kept);
+        queue.push(kept).unwrap();
+        assert_eq!(found.blocking_recv().unwrap().unwrap(), ["first", "last"]);
+        queue.close();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_connection_that_turned_read_only_is_replaced_and_chores_wait_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = writer(dir.path());
+        let health = Arc::clone(&writer.health);
+        let db = writer.db.as_ref().unwrap();
+        db.execute("INSERT INTO signal VALUES (1, 77, 'ns', 'bob', NULL, 9, x'')", []).unwrap();
+        db.execute_batch("PRAGMA query_only = ON").unwrap();
+        let refused = push(&writer, |db| put(db, "refused"));
+        writer.queue.delete_soon(&[77]);
+        let (queue, thread) = start(writer);
+        assert_eq!(refused.blocking_recv().unwrap(), Err(StoreError::Unavailable));
+
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while health.degraded.load(Ordering::Acquire) {
+            assert!(Instant::now() < deadline, "it never recovers");
+            thread::yield_now();
+        }
+        // The chores that waited go with the first batch.
+        let (count, left) = job(1, |db| db.query_row("SELECT count(*) FROM signal", [], |row| row.get::<_, i64>(0)));
+        queue.push(count).unwrap();
+        assert_eq!(left.blocking_recv().unwrap(), Ok(0));
+        queue.close();
+        thread.join().unwrap();
+    }
+
+    fn writer(dir: &Path) -> Writer {
+        let metrics = StoreMetrics::default();
+        let queue = Arc::new(Queue::new(100, 1_000_000, metrics.queue_depth.clone()));
+        let source = Source::Folder(Folder::hold(dir).unwrap());
+        Writer::open(source, queue, Arc::default(), metrics, Duration::from_millis(10)).unwrap()
+    }
+
+    fn start(writer: Writer) -> (Arc<Queue>, JoinHandle<()>) {
+        let queue = Arc::clone(&writer.queue);
+        (queue, thread::spawn(move || writer.run(None, &watch::channel(false).0)))
+    }
+
+    fn push<T: Send + 'static>(
+        writer: &Writer,
+        run: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> tokio::sync::oneshot::Receiver<Result<T, StoreError>> {
+        let (job, answer) = job(1, run);
+        writer.queue.push(job).unwrap();
+        answer
+    }
+
+    fn put(db: &Connection, key: &str) -> rusqlite::Result<()> {
+        db.execute("INSERT INTO meta VALUES (?1, x'')", [key]).map(drop)
+    }
+
+    fn kept(db: &Connection) -> rusqlite::Result<Vec<String>> {
+        let mut keys = db.prepare("SELECT key FROM meta WHERE key IN ('first', 'poison', 'last') ORDER BY key")?;
+        keys.query_map([], |row| row.get(0))?.collect()
+    }
+}

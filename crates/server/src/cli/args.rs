@@ -1,0 +1,239 @@
+//! The command line as clap sees it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use super::exit;
+use crate::config::{Flag, Raw};
+
+/// Lets any two programs find each other and connect, whatever lies between them.
+///
+/// Wigwag is a signaling server: browsers and programs meet here, exchange offers, answers and candidates, and then talk directly.
+/// Started with no options at all, it listens on port 8080 and works.
+#[derive(Parser, Debug)]
+#[command(
+    name = "wigwag",
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    max_term_width = 110,
+    after_help = EXAMPLES,
+    after_long_help = after_long_help(),
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) serve: ServeArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wigwag                                          serve on port 8080
+  wigwag --listen 127.0.0.1:9000 --data :memory:  serve to this machine, keep nothing
+  wigwag config print > wigwag.toml               write a configuration to start from
+  wigwag --config wigwag.toml                     serve with it
+  wigwag health                                   ask the server on this machine how it is";
+
+fn after_long_help() -> String {
+    format!(
+        "{EXAMPLES}\n\n{}\n\
+         Every key of the configuration can be set by --set, by a variable of the environment, or in a file; \
+         `wigwag config print` lists them all.",
+        exit::plain()
+    )
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Run the server (also what happens without a command)
+    Serve(ServeArgs),
+    /// Print or check the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Ask a running server how it is: exit code 0 if well, 1 if not
+    Health(HealthArgs),
+    /// Make a new key pair for a peer
+    Keygen(KeygenArgs),
+    /// Print the version
+    Version {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the script that completes this command in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man {
+        /// Write the pages of all commands into this folder instead
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        out: Option<PathBuf>,
+    },
+    /// Print the reference of the metrics, in Markdown
+    #[command(hide = true)]
+    Metrics,
+    /// Print the reference of the exit codes, in Markdown
+    #[command(hide = true)]
+    ExitCodes,
+}
+
+/// The options of the server. Each sets one key of the configuration.
+#[derive(Args, Debug, Default)]
+pub(super) struct ServeArgs {
+    /// Read this configuration file [env: WIGWAG_CONFIG]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) config: Option<PathBuf>,
+
+    /// Listen here: an address, `:PORT`, or `unix:PATH`; may be given several times [default: [::]:8080]
+    #[arg(short, long, value_name = "ADDR")]
+    listen: Vec<String>,
+
+    /// Keep names, keys and sessions in this folder, or nowhere with `:memory:` [default: the platform's place for data]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    data: Option<String>,
+
+    /// Set any key, as in `--set limits.frame_bytes=32768`; may be given several times
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+
+    /// The URL under which the world reaches this server
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    public_url: Option<String>,
+
+    /// Serve TLS with this certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = ValueHint::FilePath)]
+    tls_cert: Option<String>,
+
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
+    tls_key: Option<String>,
+
+    /// Believe proxies in these networks about whom they speak for [without a value: private networks]
+    #[arg(long, value_name = "NETWORKS", num_args = 0..=1, require_equals = true, default_missing_value = "private")]
+    trust_proxy: Option<String>,
+
+    /// Let only pages of this origin in; may be given several times [default: all]
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Vec<String>,
+
+    /// Open the admin API to who sends the token in this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    admin_token_file: Option<String>,
+
+    /// What to log: `error`, `warn`, `info`, `debug`, `trace`, or a filter [default: info]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+
+    /// How to log: `text` or `json` [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+impl ServeArgs {
+    /// The keys that these options set.
+    pub(super) fn flags(&self) -> Vec<Flag> {
+        let mut flags = Vec::new();
+        let mut flag = |shown: &str, key: &str, value: Raw| {
+            flags.push(Flag { shown: shown.into(), key: key.into(), value });
+        };
+        let list = |items: &[String]| Raw::List(items.iter().cloned().map(Raw::Text).collect());
+        for (shown, key, items) in
+            [("--listen", "server.listen", &self.listen), ("--origin", "server.origins", &self.origin)]
+        {
+            if !items.is_empty() {
+                flag(shown, key, list(items));
+            }
+        }
+        for (shown, key, value) in [
+            ("--data", "server.data", &self.data),
+            ("--public-url", "server.public_url", &self.public_url),
+            ("--tls-cert", "tls.cert", &self.tls_cert),
+            ("--tls-key", "tls.key", &self.tls_key),
+            ("--trust-proxy", "server.trust_proxy", &self.trust_proxy),
+            ("--admin-token-file", "admin.token_file", &self.admin_token_file),
+            ("--log", "log.filter", &self.log),
+            ("--log-format", "log.format", &self.log_format),
+        ] {
+            if let Some(value) = value {
+                flag(shown, key, Raw::Text(value.clone()));
+            }
+        }
+        for (key, value) in &self.set {
+            flag(&format!("--set {key}"), key, Raw::Text(value.clone()));
+        }
+        flags
+    }
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum ConfigCommand {
+    /// Print every key with its meaning and its default
+    Print {
+        /// Print what is in force instead, and who set it; takes the options of `serve`
+        #[arg(long)]
+        effective: bool,
+        /// What to print it as
+        #[arg(long, value_enum, default_value_t = PrintFormat::Toml)]
+        format: PrintFormat,
+        #[command(flatten)]
+        serve: ServeArgs,
+    },
+    /// Find every mistake in the configuration; takes the options of `serve`
+    Check {
+        #[command(flatten)]
+        serve: ServeArgs,
+    },
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PrintFormat {
+    /// A configuration file
+    Toml,
+    /// The reference page
+    Markdown,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct HealthArgs {
+    /// The server: `http://host:port`, `https://…` (whose certificate is not checked), or `unix:PATH`
+    /// [default: where the configuration in the environment makes it listen]
+    #[arg(value_hint = ValueHint::Url)]
+    pub(super) url: Option<String>,
+
+    /// Ask whether it takes new peers (`/ready`), not only whether it lives (`/health`)
+    #[arg(long)]
+    pub(super) ready: bool,
+
+    /// Give up after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub(super) timeout: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct KeygenArgs {
+    /// Write the secret into this new file, which only you may read, instead of showing it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) out: Option<PathBuf>,
+
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    Ok((key.trim().into(), value.into()))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is wanted")?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err("a number of seconds is wanted".into()),
+    }
+}

@@ -1,0 +1,72 @@
+//! `wigwag config`, and how every command finds its configuration.
+
+use std::path::PathBuf;
+
+use super::args::{PrintFormat, ServeArgs};
+use super::exit::{Exit, Failure};
+use super::out::{Out, complain};
+use crate::config::{self, Loaded, Problems, Sources};
+
+/// Reads the configuration that these options, the environment and the file make. Each problem is named on
+/// standard error.
+pub(super) fn load(args: &ServeArgs) -> Result<Loaded, Failure> {
+    config::load(&sources(args)?).map_err(|problems| {
+        let count = problems.errors.len();
+        tell(&problems);
+        let what = if count == 1 { "one mistake".into() } else { format!("{count} mistakes") };
+        Exit::Config.because(anyhow::anyhow!("the configuration has {what}"))
+    })
+}
+
+/// `wigwag config print`.
+pub(super) fn print(out: &mut Out, args: &ServeArgs, effective: bool, format: PrintFormat) -> Result<Exit, Failure> {
+    if format == PrintFormat::Markdown {
+        out.bytes(config::markdown().as_bytes())
+    } else if effective {
+        out.bytes(config::effective_toml(&load(args)?).as_bytes())
+    } else {
+        out.bytes(config::default_toml().as_bytes())
+    }
+}
+
+/// `wigwag config check`.
+pub(super) fn check(out: &mut Out, args: &ServeArgs) -> Result<Exit, Failure> {
+    let loaded = load(args)?;
+    for problem in &loaded.warnings {
+        complain(&format!("warning: {problem}"));
+    }
+    let count = loaded.origins.len();
+    let set = match count {
+        0 => "no keys are set, the defaults are in force".into(),
+        1 => "one key is set".into(),
+        _ => format!("{count} keys are set"),
+    };
+    out.line(&format!("The configuration is good: {set}."))
+}
+
+fn sources(args: &ServeArgs) -> Result<Sources, Failure> {
+    // As with every variable of ours, an empty one is none.
+    let named = || std::env::var_os("WIGWAG_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let file = match args.config.clone().or_else(named) {
+        None => None,
+        Some(path) => {
+            let text = std::fs::read_to_string(&path).map_err(|why| {
+                Exit::Config.because(anyhow::Error::new(why).context(format!("cannot read {}", path.display())))
+            })?;
+            Some((path, text))
+        }
+    };
+    // A variable that is not text cannot be one of ours.
+    let env =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Ok(Sources { file, env: env.collect(), flags: args.flags() })
+}
+
+fn tell(problems: &Problems) {
+    for problem in &problems.errors {
+        complain(&format!("error: {problem}"));
+    }
+    for problem in &problems.warnings {
+        complain(&format!("warning: {problem}"));
+    }
+}

@@ -1,0 +1,93 @@
+//! The command line: what was asked for, and an exit code that says how it went.
+//!
+//! Everything but `serve` is done here. `serve` reads the configuration, starts the log and hands over to the
+//! function that runs the server.
+
+mod args;
+mod config;
+mod docs;
+pub mod exit;
+mod health;
+mod keygen;
+mod out;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use tracing::warn;
+
+use self::args::{Cli, Command, ConfigCommand, ServeArgs};
+pub use self::exit::{Exit, Failure};
+use self::out::Out;
+use crate::config::Loaded;
+use crate::log;
+use crate::version::VERSION;
+
+/// What a server starts from.
+pub struct Launch {
+    /// The configuration.
+    pub loaded: Loaded,
+    /// What changes the log's filter while it runs.
+    pub logs: log::Control,
+}
+
+/// Does what the arguments ask for. `serve` runs the server until it is told to stop.
+pub fn main(args: impl IntoIterator<Item = OsString>, serve: impl FnOnce(Launch) -> Result<Exit, Failure>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version arrive here too. If nobody reads them, there is nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let done = match cli.command {
+        None => start(&cli.serve, serve),
+        Some(Command::Serve(args)) => start(&args, serve),
+        Some(command) => run(command, &mut out::stdout()),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) if out::is_broken_pipe(&failure) => Exit::Done.into(),
+        Err(failure) => {
+            out::complain(&format!("wigwag: {:#}", failure.why));
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
+    match command {
+        Command::Serve(_) => Ok(Exit::Done),
+        Command::Config(ConfigCommand::Print { effective, format, serve }) => {
+            config::print(out, &serve, effective, format)
+        }
+        Command::Config(ConfigCommand::Check { serve }) => config::check(out, &serve),
+        Command::Health(args) => health::run(out, &args),
+        Command::Keygen(args) => keygen::run(out, &args),
+        Command::Version { json: true } => out.json(&VERSION),
+        Command::Version { json: false } => {
+            let commit = VERSION.commit.map_or(String::new(), |commit| format!(" ({commit})"));
+            out.line(&format!("wigwag {}{commit}, protocol {}", VERSION.version, VERSION.protocols.join(" ")))
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "wigwag", &mut script);
+            out.bytes(&script)
+        }
+        Command::Man { out: None } => out.bytes(&docs::man_page()?),
+        Command::Man { out: Some(folder) } => docs::man_pages(&folder),
+        Command::Metrics => out.bytes(crate::metrics::markdown().as_bytes()),
+        Command::ExitCodes => out.bytes(exit::markdown().as_bytes()),
+    }
+}
+
+fn start(args: &ServeArgs, serve: impl FnOnce(Launch) -> Result<Exit, Failure>) -> Result<Exit, Failure> {
+    let loaded = config::load(args)?;
+    let logs = log::start(&loaded.config.log).map_err(|why| Exit::Config.because(why))?;
+    for problem in &loaded.warnings {
+        warn!("{problem}");
+    }
+    serve(Launch { loaded, logs })
+}
