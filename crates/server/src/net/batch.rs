@@ -81,13 +81,14 @@ impl<'a, M> Batch<'a, M> {
 
     /// Writes each socket that has something queued, once.
     pub fn flush(&mut self) {
-        if std::mem::take(&mut self.own_dirty)
+        // What only the own task can write, that task writes after this.
+        if self.own_dirty
             && let Some(own) = self.own
             && own.writer().is_direct()
         {
             own.flush(&mut self.tally);
+            self.own_flushed();
         }
-        self.own_bytes = 0;
         for handle in self.dirty.drain(..) {
             handle.flush(&mut self.tally);
         }

@@ -447,3 +447,7 @@ impl Unfinished {
         self.header_len == 0 && self.frame.is_none() && self.begun.is_none()
     }
 }
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

@@ -36,7 +36,7 @@ pub use door::Door;
 pub use frame::Violation;
 pub use limits::{DoorLimits, NetLimits};
 pub use listen::Listener;
-pub use metrics::NetMetrics;
+pub use metrics::{NetMetrics, Reason};
 pub use sockets::{Place, Sockets};
 pub use stream::Stream;
 pub use tls::{Tls, TlsError};

@@ -152,6 +152,8 @@ impl<B: Behind> WakeUp<'_, B> {
         }
         match BUFFER.with_borrow_mut(|buffer| self.read(buffer, cx)) {
             Some(why) => {
+                // A peer that only closed its own half still gets what it asked for.
+                self.batch.flush();
                 self.handle.end(why);
                 true
             }

@@ -24,6 +24,8 @@ pub struct Tls {
     current: Arc<Current>,
     cert: PathBuf,
     key: PathBuf,
+    /// What the files looked like before they were read.
+    loaded: [Option<Fingerprint>; 2],
 }
 
 /// Why a certificate cannot be used.
@@ -48,6 +50,7 @@ pub enum TlsError {
 impl Tls {
     /// Loads a certificate chain and its key.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+        let loaded = Fingerprint::of_both(cert, key);
         let provider = Arc::new(aws_lc_rs::default_provider());
         let current =
             Arc::new(Current { key: RwLock::new(load(cert, key, &provider)?), provider: Arc::clone(&provider) });
@@ -60,13 +63,13 @@ impl Tls {
         // the client keeps the state, not we.
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-        Ok(Self { config: Arc::new(config), current, cert: cert.into(), key: key.into() })
+        Ok(Self { config: Arc::new(config), current, cert: cert.into(), key: key.into(), loaded })
     }
 
     /// Looks at the files again and again, and takes the new certificate if there is one. A bad
     /// one is logged, and the old one kept.
     pub async fn watch(self, every: Duration, metrics: NetMetrics) {
-        let mut seen = self.fingerprint().await;
+        let mut seen = self.loaded;
         loop {
             tokio::time::sleep(every).await;
             let now = self.fingerprint().await;
@@ -102,8 +105,8 @@ impl Tls {
     }
 
     async fn fingerprint(&self) -> [Option<Fingerprint>; 2] {
-        let paths = [self.cert.clone(), self.key.clone()];
-        let look = move || paths.map(|path| Fingerprint::of(&path).ok());
+        let (cert, key) = (self.cert.clone(), self.key.clone());
+        let look = move || Fingerprint::of_both(&cert, &key);
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 }
@@ -117,6 +120,10 @@ struct Fingerprint {
 }
 
 impl Fingerprint {
+    fn of_both(cert: &Path, key: &Path) -> [Option<Self>; 2] {
+        [cert, key].map(|path| Self::of(path).ok())
+    }
+
     fn of(path: &Path) -> io::Result<Self> {
         use std::os::unix::fs::MetadataExt;
         let meta = fs::metadata(path)?;

@@ -1,0 +1,196 @@
+//! What a socket costs when nothing happens on it, counted in bytes of heap.
+//!
+//! A program of its own because its allocator counts, and because nothing else may allocate
+//! meanwhile. Clients are bare descriptors, which take no heap.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(unsafe_code, reason = "an allocator cannot be written otherwise")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicIsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use bytes::Bytes;
+use tokio::sync::watch;
+use wigwag_hub::SocketId;
+use wigwag_server::net::{
+    Batch, Behind, Closed, Door, DoorLimits, Flow, Listener, NetLimits, NetMetrics, Sockets, Upgrade,
+};
+
+const SOCKETS: usize = 300;
+const MESSAGE: usize = 60_000;
+
+#[test]
+fn an_idle_socket_is_small_and_stays_small_after_large_messages() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (address, metrics) = runtime.block_on(async { serve() });
+    let open = |n| (0..n).map(|_| Client::open(address)).collect::<Vec<_>>();
+    let settled = |sockets| {
+        until(|| metrics.sockets.get() == sockets as i64 && metrics.connections_pending.get() == 0);
+        lowest_heap()
+    };
+    // Thread-locals, lazily made statics and the pools are not the sockets' cost.
+    let mut warm = open(20);
+    warm.iter_mut().for_each(Client::echo);
+    drop(warm);
+    let before = settled(0);
+
+    let mut clients = open(SOCKETS);
+    let idle = settled(SOCKETS) - before;
+    let each = idle / SOCKETS as isize;
+    println!("{each} bytes of heap for an idle socket, the table and tokio's part included");
+    assert!(each <= 1000, "{each} bytes");
+
+    clients.iter_mut().for_each(Client::echo);
+    let after = settled(SOCKETS) - before;
+    println!("{} bytes after a message of {MESSAGE} bytes each way", after / SOCKETS as isize);
+    assert!(after <= idle + idle / 10, "{idle} bytes became {after}");
+
+    // A message in three pieces, the last of which is still missing: that is what may be held.
+    let message = frame(&[b'y'; MESSAGE]);
+    let (first, rest) = message.split_at(MESSAGE / 2);
+    clients.iter_mut().for_each(|client| client.0.write_all(first).unwrap());
+    until(|| lowest_heap() - before > idle + (SOCKETS * MESSAGE / 2) as isize);
+    clients.iter_mut().for_each(|client| client.0.write_all(rest).unwrap());
+    clients.iter_mut().for_each(|client| client.read_echo(b'y'));
+    drop(message);
+    let again = settled(SOCKETS) - before;
+    assert!(again <= idle + idle / 10, "{idle} bytes became {again}");
+
+    drop(clients);
+    // The table keeps its slots, and tokio some of its own.
+    let left = settled(0) - before;
+    println!("{left} bytes left after {SOCKETS} sockets closed");
+    assert!(left < idle / 5, "{left} bytes left of {idle}");
+}
+
+struct Echo(SocketId);
+
+impl Behind for Echo {
+    type Mail = ();
+
+    fn on_open(&mut self, _: &mut Batch<'_, ()>) -> Flow {
+        Flow::Continue
+    }
+
+    fn on_text(&mut self, text: &str, batch: &mut Batch<'_, ()>) -> Flow {
+        assert!(batch.send(self.0, &Bytes::copy_from_slice(text.as_bytes())));
+        Flow::Continue
+    }
+
+    fn on_binary(&mut self, _: &[u8], _: &mut Batch<'_, ()>) -> Flow {
+        Flow::Continue
+    }
+
+    fn on_mail(&mut self, (): (), _: &mut Batch<'_, ()>) -> Flow {
+        Flow::Continue
+    }
+
+    fn on_close(&mut self, _: Closed, _: &mut Batch<'_, ()>) {}
+}
+
+fn serve() -> (SocketAddr, NetMetrics) {
+    let metrics = NetMetrics::default();
+    let sockets = Sockets::start(NetLimits::default(), metrics.clone());
+    let upgrade = move |request: Request| async move {
+        Upgrade::from_request(request, &sockets)
+            .and_then(|upgrade| upgrade.accept(&sockets, None, Echo))
+            .into_response()
+    };
+    let door = Arc::new(Door::new(Router::new().route("/", get(upgrade)), DoorLimits::default(), metrics.clone()));
+    let listener = Listener::tcp(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        // Dropped, it would stop the listener.
+        let (_stop, stopped) = watch::channel(false);
+        listener.run(door, stopped).await;
+    });
+    (address, metrics)
+}
+
+struct Client(TcpStream);
+
+impl Client {
+    fn open(address: SocketAddr) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+            .write_all(
+                b"GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            )
+            .unwrap();
+        let mut head = [0; 1024];
+        let mut held = 0;
+        while !head[..held].ends_with(b"\r\n\r\n") {
+            held += stream.read(&mut head[held..]).unwrap();
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101 "));
+        Self(stream)
+    }
+
+    fn echo(&mut self) {
+        self.0.write_all(&frame(&[b'x'; MESSAGE])).unwrap();
+        self.read_echo(b'x');
+    }
+
+    fn read_echo(&mut self, byte: u8) {
+        let mut echo = vec![0; 4 + MESSAGE];
+        self.0.read_exact(&mut echo).unwrap();
+        assert!(echo[4..].iter().all(|b| *b == byte));
+    }
+}
+
+/// A text frame under a mask of zeros.
+fn frame(payload: &[u8; MESSAGE]) -> Vec<u8> {
+    let mut bytes = vec![0x81, 0xfe];
+    bytes.extend((MESSAGE as u16).to_be_bytes());
+    bytes.extend([0; 4]);
+    bytes.extend(payload);
+    bytes
+}
+
+fn until(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited too long");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The heap in use once the runtime has nothing left to do: the lowest of a quiet while.
+fn lowest_heap() -> isize {
+    let samples = (0..100).map(|_| {
+        std::thread::sleep(Duration::from_millis(1));
+        HEAP.load(Ordering::Relaxed)
+    });
+    samples.min().unwrap()
+}
+
+static HEAP: AtomicIsize = AtomicIsize::new(0);
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+struct Counting;
+
+// SAFETY: the system's allocator does all the work; counting touches nothing of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        HEAP.fetch_add(layout.size() as isize, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        HEAP.fetch_sub(layout.size() as isize, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract, which is the same.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
