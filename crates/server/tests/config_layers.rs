@@ -229,6 +229,9 @@ fn settings_that_do_not_fit_each_other_are_refused() {
         (vec![("limits.idle_ms", "1000")], "closed before they are asked"),
         (vec![("limits.queue_bytes", "1000")], "one message may be larger"),
         (vec![("limits.frame_bytes", "much")], "a whole number, 0 or more, or \"off\""),
+        (vec![("rooms.linger_seconds", "100000")], "more than `rooms.linger_seconds_max`"),
+        (vec![("rooms.capacity", "5000")], "more than `limits.members_per_room`"),
+        (vec![("auth.namespaces", "not good")], "\"not good\" is no namespace: it must not contain ' '"),
         (vec![("server.public_url", "ftp://x")], "is not a URL"),
         (vec![("server.name", "two words")], "cannot be a server's name"),
     ] {

@@ -124,4 +124,12 @@ pub(super) fn check(config: &Config, place: &dyn Fn(&str) -> Place, problems: &m
             "make it larger than `limits.frame_bytes`",
         );
     }
+
+    let rooms = &config.rooms;
+    if rooms.linger_seconds > rooms.linger_seconds_max {
+        error("rooms.linger_seconds", "it is more than `rooms.linger_seconds_max`", "lower the one or raise the other");
+    }
+    if limits.members_per_room != 0 && rooms.capacity > limits.members_per_room {
+        error("rooms.capacity", "it is more than `limits.members_per_room`", "lower the one or raise the other");
+    }
 }

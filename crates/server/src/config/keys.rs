@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use wigwag_wire::Limits;
 use wigwag_wire::limits::LimitRow;
+use wigwag_wire::{Limits, Namespace};
 
 use super::types::{Data, Listen, LogFormat, OriginPattern, PublicUrl, Secret, TrustProxy};
 use super::value::{Raw, Setting};
@@ -184,6 +184,11 @@ macro_rules! sections {
     };
 }
 
+/// A namespace that is known to be a good one.
+fn a_namespace(name: &'static str) -> Namespace {
+    Namespace::new(name).unwrap_or_else(|_| unreachable!("{name} is a good namespace"))
+}
+
 /// Doc comments keep the space after their slashes.
 fn tidy(doc: &str) -> String {
     doc.lines().map(str::trim).collect::<Vec<_>>().join("\n")
@@ -236,9 +241,9 @@ sections! {
         /// Whether peers without a key are let in. Their ids last as long as their session.
         guests: bool = true;
         /// The namespaces that this server serves. Empty: any.
-        namespaces: Vec<String> = Vec::new();
+        namespaces: Vec<Namespace> = Vec::new();
         /// The namespace of peers that name none.
-        default_namespace: String = "default".into();
+        default_namespace: Namespace = a_namespace("default");
     }
 
     /// STUN and TURN servers that peers are told to use.
@@ -287,13 +292,23 @@ sections! {
         gone_after_ms: u64 = 120_000;
     }
 
-    /// How rooms behave.
+    /// What rooms are like where their makers do not say.
     rooms: Rooms {
+        /// How many members a room may have whose maker names no capacity.
+        capacity: u64 = 100;
         /// How long an empty room is kept.
-        linger_seconds: u64 = 30;
+        linger_seconds: u64 = 60;
+        /// The longest time that a maker may ask an empty room to be kept.
+        linger_seconds_max: u64 = 86_400;
         /// How long a join code works.
         code_seconds: u64 = 900;
-        /// How long a host may be without a socket before another member takes over.
-        host_grace_seconds: u64 = 15;
+        /// Whether a host may let its room be listed.
+        listing: bool = true;
+    }
+
+    /// Networks of nodes.
+    networks: Networks {
+        /// How long changes of a network are gathered before its nodes are told.
+        gather_ms: u64 = 200;
     }
 }

@@ -13,7 +13,7 @@ mod problem;
 mod types;
 mod value;
 
-pub use keys::{Admin, Auth, Config, Ice, KEYS, Key, Log, Presence, Rooms, Server, Tls, key};
+pub use keys::{Admin, Auth, Config, Ice, KEYS, Key, Log, Networks, Presence, Rooms, Server, Tls, key};
 pub use load::{Flag, Loaded, Origin, Sources, load};
 pub use print::{default_toml, effective_toml, markdown};
 pub use problem::{Place, Problem, Problems};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use ipnet::IpNet;
+use wigwag_wire::Namespace;
 
 use super::value::{Raw, Setting, quote};
 
@@ -24,6 +25,19 @@ macro_rules! text_setting {
             }
         }
     };
+}
+
+impl Setting for Namespace {
+    const KIND: &'static str = "a namespace";
+
+    fn read(raw: &Raw) -> Result<Self, String> {
+        let text = raw.text().ok_or_else(|| raw.refuse::<Self>())?;
+        Namespace::new(text).map_err(|why| format!("{text:?} is no namespace: it {why}"))
+    }
+
+    fn toml(&self) -> String {
+        quote(self.as_str())
+    }
 }
 
 /// A place to accept connections at.

@@ -22,6 +22,9 @@ pub trait Desk: Send + Sync + 'static {
     /// What there is right now. Cheap: pages and Prometheus ask all the time.
     fn counts(&self) -> Counts;
 
+    /// How many sockets are open right now.
+    fn sockets(&self) -> u64;
+
     /// The limits in force.
     fn limits(&self) -> Limits;
 

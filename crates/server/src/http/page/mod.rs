@@ -1,0 +1,120 @@
+//! The page at `/`: what this is, how to connect, how it is going. Plain text for those who do not ask for HTML.
+//!
+//! One self-contained document. Its policy lets in nothing but its own style and script, each named by its hash,
+//! and lets it fetch nothing but this server's counts.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use data_encoding::BASE64;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, VARY};
+
+use super::Site;
+use crate::config::Config;
+use crate::version::VERSION;
+
+const HTML: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// What the script on the page adds where guests may come in.
+const HELLO: &str = "\nsocket.onopen = () =&gt; socket.send('{\"type\":\"hello\"}');";
+
+/// The page with everything filled in but the host, which is told from each request.
+pub(super) struct Template {
+    html: String,
+    policy: HeaderValue,
+    /// The configured URL, if there is one.
+    url: Option<String>,
+    tls: bool,
+    guests: bool,
+}
+
+impl Template {
+    pub(super) fn new(config: &Config) -> Self {
+        let html = HTML
+            .replace("{{style}}", STYLE.trim())
+            .replace("{{script}}", SCRIPT.trim())
+            .replace("{{hello}}", if config.auth.guests { HELLO } else { "" })
+            .replace("{{version}}", VERSION.version);
+        let policy = format!(
+            "default-src 'none'; style-src '{}'; script-src '{}'; connect-src 'self'; img-src data:; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            hash(STYLE.trim()),
+            hash(SCRIPT.trim()),
+        );
+        Self {
+            html,
+            policy: HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'")),
+            url: config.server.public_url.url().map(Into::into),
+            tls: !config.tls.cert.as_os_str().is_empty(),
+            guests: config.auth.guests,
+        }
+    }
+
+    /// The server's URL as this client sees it.
+    fn url(&self, headers: &HeaderMap) -> String {
+        if let Some(url) = &self.url {
+            return url.clone();
+        }
+        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let plain = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
+        let host = text(HOST.as_str()).filter(plain).filter(|host| !host.is_empty()).unwrap_or("localhost");
+        // Anybody may claim this, but only for the answer that he gets himself: it is never kept.
+        let secure = self.tls || text("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
+        format!("{}://{host}", if secure { "https" } else { "http" })
+    }
+}
+
+/// `GET /`.
+pub(super) async fn page(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+    let template = &site.page;
+    let url = template.url(&headers);
+    let socket = format!("ws{}/v1", url.strip_prefix("http").unwrap_or(&url));
+    let wants_html =
+        headers.get_all(ACCEPT).iter().any(|accept| accept.as_bytes().windows(9).any(|w| w == b"text/html"));
+    let mut response = if wants_html {
+        let host = url.split_once("://").map_or(url.as_str(), |(_, host)| host);
+        let html = template
+            .html
+            .replace("{{host}}", &escape(host))
+            .replace("{{url}}", &escape(&url))
+            .replace("{{socket}}", &escape(&socket));
+        ([(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
+    } else {
+        ([(CONTENT_TYPE, "text/plain; charset=utf-8")], text(&url, &socket, template.guests)).into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, template.policy.clone());
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.append(VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+fn text(url: &str, socket: &str, guests: bool) -> String {
+    let hello = if guests { "Say {\"type\":\"hello\"} to come in as a guest.\n" } else { "" };
+    format!(
+        "This is Wigwag {}, a signaling server: programs find each other here and then talk directly.\n\
+         \n\
+         Connect   {socket}   (WebSocket, subprotocol {})\n\
+         Try       websocat --protocol {} {socket}\n\
+         Counts    {url}/stats\n\
+         Metrics   {url}/metrics\n\
+         Health    {url}/health   {url}/ready\n\
+         \n\
+         {hello}",
+        VERSION.version,
+        wigwag_wire::VERSION,
+        wigwag_wire::VERSION,
+    )
+}
+
+fn hash(part: &str) -> String {
+    format!("sha256-{}", BASE64.encode(digest(&SHA256, part.as_bytes()).as_ref()))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
