@@ -60,9 +60,9 @@ impl<'a> Fields<'a> {
         self.raw(name).ok_or_else(|| missing(name))
     }
 
-    /// Content that may be there, of at most `max` bytes; 0 is no limit.
+    /// Content that may be there, of at most `max` bytes; 0 is no limit. It may be `null`.
     pub(super) fn small(&self, name: &'static str, max: u64) -> Result<Option<&'a RawValue>, Refusal> {
-        let raw = self.some(name);
+        let raw = self.raw(name);
         raw.map_or(Ok(()), |raw| within(name, raw.get(), max))?;
         Ok(raw)
     }

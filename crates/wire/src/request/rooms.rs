@@ -44,7 +44,7 @@ pub struct RoomOptions<'a> {
     pub mode: Option<Mode>,
     /// A password that the server checks; an empty one takes it away.
     pub password: Option<String>,
-    /// Metadata that every member sees.
+    /// Metadata that every member sees; `null` takes it away.
     pub meta: Option<&'a RawValue>,
     /// Seconds that the empty room stays.
     pub linger: Option<u32>,
@@ -138,7 +138,7 @@ pub struct RoomState<'a> {
 pub struct RoomMe<'a> {
     /// The room.
     pub room: RoomName,
-    /// The new metadata.
+    /// The new metadata; `null` takes it away.
     pub me: &'a RawValue,
 }
 
