@@ -11,6 +11,7 @@ use crate::house::House;
 
 /// Writes anew what the code says.
 pub(crate) fn write(house: &House) -> Result<()> {
+    house.build()?;
     for part in PARTS {
         let (old, new) = part.old_and_new(house)?;
         if new != old {
@@ -23,6 +24,7 @@ pub(crate) fn write(house: &House) -> Result<()> {
 
 /// Fails if a page is not what the code would write.
 pub(crate) fn check(house: &House) -> Result<()> {
+    house.build()?;
     let mut stale = Vec::new();
     for part in PARTS {
         let (old, new) = part.old_and_new(house)?;
@@ -48,12 +50,17 @@ struct Part {
 enum Source {
     /// A table of this name within the page.
     Table(&'static str, fn(&House) -> Result<String>),
+    /// What `wigwag` prints when called so: the whole page.
+    Wigwag(&'static [&'static str]),
 }
 
 const PARTS: &[Part] = &[
     Part { page: "spec/codes.md", source: Source::Table("codes", |_| codes()) },
     Part { page: "spec/limits.md", source: Source::Table("limits", |_| limits()) },
     Part { page: "docs/adr/README.md", source: Source::Table("decisions", decisions) },
+    Part { page: "docs/operate/config.md", source: Source::Wigwag(&["config", "print", "--format", "markdown"]) },
+    Part { page: "docs/operate/metrics.md", source: Source::Wigwag(&["metrics"]) },
+    Part { page: "docs/operate/exit-codes.md", source: Source::Wigwag(&["exit-codes"]) },
 ];
 
 impl Part {
@@ -64,6 +71,7 @@ impl Part {
             Source::Table(name, rows) => {
                 splice(&old, name, &rows(house)?).with_context(|| format!("in {}", self.page))?
             }
+            Source::Wigwag(args) => crate::house::output(house.command(house.built("wigwag")).args(args))?,
         };
         Ok((old, new))
     }

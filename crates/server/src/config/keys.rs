@@ -212,8 +212,8 @@ sections! {
         data: Data = Data::default();
         /// How long closing takes after SIGTERM: sockets are asked to come back, spread over this time.
         drain_seconds: u64 = 10;
-        /// Which proxies are believed when they say whom they speak for (`X-Forwarded-For`, `X-Forwarded-Proto`,
-        /// PROXY protocol): a list of networks, `private` for loopback and private networks, or `true` for
+        /// Which proxies are believed when they say whom they speak for (`X-Forwarded-For`, PROXY
+        /// protocol): a list of networks, `private` for loopback and private networks, or `true` for
         /// everybody, if nothing but the proxy can reach this server.
         trust_proxy: TrustProxy = TrustProxy::Networks(Vec::new());
         /// Whether trusted proxies begin each connection with a PROXY protocol header, version 1 or 2.
@@ -230,10 +230,10 @@ sections! {
 
     /// Encryption, if the server does it itself rather than a proxy in front of it.
     tls: Tls {
-        /// The certificate chain, a PEM file. Read again when it changes.
-        cert: PathBuf = PathBuf::new(), live "read again when the file changes";
+        /// The certificate chain, a PEM file.
+        cert: PathBuf = PathBuf::new(), live "the file is read again when it changes";
         /// The private key of that certificate, a PEM file.
-        key: PathBuf = PathBuf::new(), live "read again when the file changes";
+        key: PathBuf = PathBuf::new(), live "the file is read again when it changes";
     }
 
     /// Who may use the server.

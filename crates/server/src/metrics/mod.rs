@@ -84,8 +84,8 @@ pub fn register_surroundings(registry: &mut Registry, desk: &Arc<dyn Desk>) {
 fn register_rest(registry: &mut Registry, counts: impl Fn() -> Option<Counts> + Send + Sync + 'static) {
     registry.register_collector(Box::new(relay::DeskCounts(counts)));
     registry.register_collector(Box::new(process::Process::new()));
-    let mut build = vec![("version", VERSION.version), ("protocol", wigwag_wire::VERSION)];
-    build.extend(VERSION.commit.map(|commit| ("commit", commit)));
+    let commit = VERSION.commit.unwrap_or("unknown");
+    let build = vec![("version", VERSION.version), ("commit", commit), ("protocol", wigwag_wire::VERSION)];
     registry.register("wigwag_build", "The build that runs", Info::new(build));
 }
 

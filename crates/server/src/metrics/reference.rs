@@ -83,7 +83,7 @@ mod tests {
             "| `wigwag_refused_total` | counter | `code`, `name` | Refusals, by code of spec/codes.md. |",
             "| `wigwag_relay_seconds` | histogram |  | Time from reading a message to handing it to the receiver's socket. |",
             "| `wigwag_upgrades_refused_total` | counter | `reason` | Upgrade requests refused. |",
-            "| `wigwag_build_info` | info | `version`, `protocol` | The build that runs. |",
+            "| `wigwag_build_info` | info | `version`, `commit`, `protocol` | The build that runs. |",
             "| `wigwag_sessions` | gauge |  | Sessions, with a socket or waiting for one. |",
         ] {
             assert!(page.lines().any(|there| there == line), "{line} is missing in\n{page}");
