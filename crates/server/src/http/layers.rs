@@ -12,7 +12,7 @@ use http::header::{
 };
 use http::{Method, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
-use tracing::{Instrument, debug, debug_span, warn};
+use tracing::{Instrument, debug, info_span, warn};
 use wigwag_wire::Code;
 
 use super::{ApiError, Site};
@@ -35,7 +35,7 @@ pub(super) async fn account(State(site): State<Arc<Site>>, request: Request, nex
     // The pattern, because the address itself may hold ids.
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let begin = Instant::now();
-    let span = debug_span!("http", request = id.to_str().unwrap_or_default(), method, route);
+    let span = info_span!("http", request = id.to_str().unwrap_or_default(), method, route);
     let mut response = async {
         let response = next.run(request).await;
         let (status, ms) = (response.status().as_u16(), begin.elapsed().as_millis());

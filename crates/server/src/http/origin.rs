@@ -42,12 +42,14 @@ impl Origins {
         self.allowed.iter().any(|pattern| pattern.matches(origin))
     }
 
-    /// Whether a page came from this server. Browsers let no page choose its `Host` or its `Origin`.
+    /// Whether a page came from this server. Who does not know the server's own address compares the page's with
+    /// the one that was asked for: browsers let no page choose either.
     fn is_own(&self, origin: &str, headers: &HeaderMap) -> bool {
+        if let Some(own) = &self.own {
+            return own.eq_ignore_ascii_case(origin);
+        }
         let authority = origin.split_once("://").map(|(_, authority)| authority);
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        self.own.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(origin))
-            || (authority.is_some() && authority == host)
+        authority.is_some() && authority == headers.get(HOST).and_then(|host| host.to_str().ok())
     }
 
     /// What a browser is told about an answer; `None` if the answer is not for that page.

@@ -170,3 +170,22 @@ async fn what_is_logged_can_be_changed_while_running() {
     server.operate("PUT", "/api/v1/log", r#"{"filter":"info,=,"}"#).await.is_error(400, 4402, "bad_field");
     assert_eq!(server.operate("GET", "/api/v1/log", "").await.json(), json!({"filter": "debug,hyper=warn"}));
 }
+
+#[tokio::test]
+async fn what_the_operator_does_is_logged_with_the_request_s_id_and_without_anybody_s() {
+    let server = server(&[("admin.token", TOKEN), ("log.filter", "trace")]);
+    let headers = [("authorization", format!("Bearer {TOKEN}")), ("x-request-id", "request-77".into())];
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    server.ask("DELETE", "/api/v1/sessions/s1", &headers, "").await;
+    server.ask("GET", "/api/v1/sessions?id=bob%40example.org", &headers, "").await;
+    server.ask("DELETE", "/api/v1/rooms/films/tonight", &headers, "").await;
+    let ban = r#"{"subject":"id:chess/carol@example.org","reason":"shouting"}"#;
+    server.ask("POST", "/api/v1/bans", &headers, ban).await;
+    let log = server.log.text();
+    let action = log.lines().find(|line| line.contains("the operator ended a session")).unwrap();
+    assert!(action.contains("request=\"request-77\"") && action.contains("session=#"), "{action}");
+    assert!(log.contains("route=\"/api/v1/sessions/{session}\"") && log.contains("status=204"), "{log}");
+    for private in ["/s1", "bob", "tonight", "carol", "shouting", TOKEN, "127.0.0.1"] {
+        assert!(!log.contains(private), "{private} in\n{log}");
+    }
+}

@@ -1,17 +1,20 @@
 //! A server for one test, and the plainest client that can talk to it.
 
-use std::any::Any;
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use wigwag_server::config::{Flag, Log, LogFormat, Raw, Sources, load};
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::fmt::MakeWriter;
+use wigwag_server::config::{Flag, Raw, Sources, load};
 use wigwag_server::http::{Site, router};
 use wigwag_server::log;
 use wigwag_server::metrics::Metrics;
@@ -26,8 +29,10 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// Ends the server when dropped.
     _stop: watch::Sender<bool>,
+    /// Log lines of this test's thread, where it asked for them.
+    pub(crate) log: Log,
     /// The filter can be changed only while this is there.
-    _subscriber: Box<dyn Any + Send>,
+    _subscriber: DefaultGuard,
 }
 
 /// A server with these keys set, on a port of its own.
@@ -44,8 +49,9 @@ pub(crate) fn server_with(keys: &[(&str, &str)], sockets: Router) -> Server {
     let flags = keys.iter().map(flag).collect();
     let config = load(&Sources { flags, ..Sources::default() }).unwrap().config;
     let desk = Arc::new(TableDesk::default());
-    let (subscriber, logs) =
-        log::subscriber(&Log { format: LogFormat::Text, filter: "info".into() }, std::io::sink, false).unwrap();
+    let log = Log::default();
+    let (subscriber, logs) = log::subscriber(&config.log, log.clone(), false).unwrap();
+    let guard = tracing::subscriber::set_default(subscriber);
     let (metrics, mut registry) = (Metrics::default(), Registry::default());
     metrics.register(&mut registry, Vec::new());
     let site = Site::new(&config, desk.clone(), metrics, registry, logs);
@@ -54,7 +60,7 @@ pub(crate) fn server_with(keys: &[(&str, &str)], sockets: Router) -> Server {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(listener.run(Arc::new(door), stopped));
-    Server { desk, address, _stop: stop, _subscriber: Box::new(subscriber) }
+    Server { desk, address, _stop: stop, log, _subscriber: guard }
 }
 
 /// One answer.
@@ -129,4 +135,33 @@ fn parse(text: &str) -> Answer {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.into()))
         .collect();
     Answer { status, headers, body: body.into() }
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Log;
+
+    fn make_writer(&self) -> Log {
+        self.clone()
+    }
 }
