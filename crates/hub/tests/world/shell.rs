@@ -101,7 +101,7 @@ impl World {
         self.carry_out(shell.outputs);
     }
 
-    pub(super) fn carry_out(&mut self, outputs: impl IntoIterator<Item = Output>) {
+    pub fn carry_out(&mut self, outputs: impl IntoIterator<Item = Output>) {
         let (mut asks, mut closed) = (Vec::new(), Vec::new());
         for output in outputs {
             match output {

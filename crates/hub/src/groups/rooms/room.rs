@@ -126,8 +126,7 @@ impl Room {
     /// Changes what the others see of a member.
     pub(super) fn change_me(&mut self, cx: &mut Cx<'_>, at: usize, me: &RawValue) -> Result<(), Refusal> {
         self.fits(cx, Some(at), Some(me))?;
-        let me = kept(me);
-        let member = &mut self.members[at];
+        let (me, member) = (kept(me), &mut self.members[at]);
         if member.me.as_deref().map(RawValue::get) != me.as_deref().map(RawValue::get) {
             member.me = me;
             self.tell_of(cx, at, false);
@@ -217,7 +216,7 @@ pub(super) fn party_ref(party: &Party) -> PartyRef<'_> {
     PartyRef { id: &party.id, device: &party.device }
 }
 
-/// JSON to keep; `null` is nothing.
+/// Content to keep; `null` takes away what was there.
 pub(super) fn kept(raw: &RawValue) -> Option<Box<RawValue>> {
     (raw.get() != "null").then(|| raw.to_owned())
 }
