@@ -173,9 +173,12 @@ impl Transcript {
             let shown = || format!("step {at}, {step:?}");
             player.step(world, step).map_err(|why| format!("{}: {why}", shown()))?;
         }
-        for socket in player.sockets.keys() {
-            if let Some(frame) = world.next(socket) {
-                return Err(format!("at the end, {socket} was sent {frame}"));
+        for (name, _) in player.sockets.iter().filter(|(_, socket)| socket.open) {
+            if let Some(frame) = world.next(name) {
+                return Err(format!("at the end, {name} was sent {frame}"));
+            }
+            if let Some(code) = world.closed(name) {
+                return Err(format!("at the end, {name} was closed with {code}"));
             }
         }
         Ok(())
@@ -204,9 +207,11 @@ struct Player<'t> {
     sockets: BTreeMap<String, Socket>,
 }
 
-/// What statements need to know of a socket.
+/// What has to be known of a socket.
 #[derive(Default)]
 struct Socket {
+    /// Whether it may still be used.
+    open: bool,
     /// Of its challenge.
     nonce: String,
     /// As its hello gave it.
@@ -220,7 +225,7 @@ impl Player<'_> {
         match step {
             Step::Open { open } => {
                 world.open(open);
-                self.sockets.insert(open.clone(), Socket::default());
+                self.sockets.insert(open.clone(), Socket { open: true, ..Socket::default() });
             }
             Step::From { from, prove, frame } => {
                 let frame = self.names.fill(frame)?;
@@ -244,15 +249,32 @@ impl Player<'_> {
                     return Err("there was no ping".into());
                 }
             }
-            Step::Drop { drop } => world.lose(drop),
+            Step::Drop { drop } => {
+                world.lose(drop);
+                self.over(drop);
+            }
             Step::Closed { closed, code } => match world.closed(closed) {
-                Some(found) if found == *code => {}
+                Some(found) if found == *code => {
+                    if let Some(frame) = world.next(closed) {
+                        return Err(format!("before, it was sent {frame}"));
+                    }
+                    self.over(closed);
+                }
                 found => return Err(format!("closed with {found:?}")),
             },
             Step::Wait { wait } => world.wait(*wait),
-            Step::Restart { .. } => world.restart(),
+            Step::Restart { .. } => {
+                world.restart();
+                self.sockets.values_mut().for_each(|socket| socket.open = false);
+            }
         }
         Ok(())
+    }
+
+    fn over(&mut self, name: &str) {
+        if let Some(socket) = self.sockets.get_mut(name) {
+            socket.open = false;
+        }
     }
 
     fn prove(&mut self, socket: &str, key: &str, mut frame: Value) -> Result<Value, String> {
@@ -267,11 +289,97 @@ impl Player<'_> {
         }
         let text = |name: &str| frame[name].as_str().ok_or_else(|| format!("no {name}"));
         let public = PublicKey::parse(text("key")?).map_err(|why| why.to_string())?;
-        let Socket { nonce, namespace, id } = socket;
+        let Socket { nonce, namespace, id, .. } = socket;
         let statement = NameStatement { server, nonce, namespace, name: id, op: text("op")?, key: &public };
         if frame["signature"].is_null() {
             frame["signature"] = json!(key.sign(&statement.bytes()));
         }
         Ok(frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    #[test]
+    fn a_transcript_holds_where_every_frame_and_close_is_expected() {
+        let steps = json!([
+            {"open": "a"},
+            {"to": "a", "frame": {"type": "challenge", "nonce": "$nonce"}},
+            {"from": "a", "prove": "alice", "frame": {"type": "hello", "seen": "$nonce"}},
+            {"to": "a", "frame": {"type": "welcome", "id": "$id.alice", "...": "*"}},
+            {"closed": "a", "code": 1000},
+        ]);
+        let frames =
+            vec![json!({"type": "challenge", "nonce": "n"}), json!({"type": "welcome", "id": id(), "more": 1})];
+        let mut world = Canned { frames: frames.clone().into(), code: Some(1000), heard: Vec::new() };
+        assert_eq!(transcript(&steps).play(&mut world), Ok(()));
+        let hello: Value = serde_json::from_str(&world.heard[0]).unwrap_or_default();
+        assert_eq!((&hello["key"], &hello["seen"]), (&json!(TestKey::new(1).public()), &json!("n")));
+
+        for (frames, code) in [
+            (frames[..1].to_vec(), Some(1000)),
+            (frames.clone(), Some(4000)),
+            (frames.clone(), None),
+            ([frames.clone(), vec![json!({"type": "done"})]].concat(), Some(1000)),
+            (vec![frames[0].clone(), json!({"type": "welcome", "id": "x"})], Some(1000)),
+        ] {
+            let mut world = Canned { frames: frames.into(), code, heard: Vec::new() };
+            assert!(transcript(&steps).play(&mut world).is_err());
+        }
+    }
+
+    #[test]
+    fn what_nobody_expected_fails_at_the_end() {
+        let steps = json!([{"open": "a"}]);
+        let world = |frames: Vec<Value>, code| Canned { frames: frames.into(), code, heard: Vec::new() };
+        assert_eq!(transcript(&steps).play(&mut world(vec![], None)), Ok(()));
+        assert!(transcript(&steps).play(&mut world(vec![json!({})], None)).is_err());
+        assert!(transcript(&steps).play(&mut world(vec![], Some(4000))).is_err());
+    }
+
+    #[test]
+    fn a_step_that_is_none_is_no_transcript() {
+        for step in [json!({"form": "a", "frame": {}}), json!({"to": "a"}), json!({"wait": -1}), json!({})] {
+            assert!(serde_json::from_value::<Step>(step.clone()).is_err(), "{step}");
+        }
+    }
+
+    fn transcript(steps: &Value) -> Transcript {
+        let whole = json!({"about": "", "keys": {"alice": 1}, "steps": steps});
+        serde_json::from_value(whole).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    fn id() -> String {
+        TestKey::new(1).id().as_str().into()
+    }
+
+    /// A server that says what it was told to say.
+    struct Canned {
+        frames: VecDeque<Value>,
+        code: Option<u16>,
+        heard: Vec<String>,
+    }
+
+    impl World for Canned {
+        fn open(&mut self, _: &str) {}
+        fn send(&mut self, _: &str, text: &str) {
+            self.heard.push(text.into());
+        }
+        fn next(&mut self, _: &str) -> Option<String> {
+            self.frames.pop_front().map(|frame| frame.to_string())
+        }
+        fn pong(&mut self, _: &str) -> bool {
+            false
+        }
+        fn lose(&mut self, _: &str) {}
+        fn closed(&mut self, _: &str) -> Option<u16> {
+            self.code
+        }
+        fn wait(&mut self, _: u64) {}
+        fn restart(&mut self) {}
     }
 }
