@@ -13,7 +13,7 @@ use rand_core::{Rng, SeedableRng};
 use wigwag_wire::event::{ErrorEvent, PresenceEvent};
 use wigwag_wire::{Event, Namespace, Refusal, Request};
 
-use crate::admission::{Admission, Origin};
+use crate::admission::{Admission, Bans, Origin, Place};
 use crate::cx::{Cx, Later};
 use crate::groups::Groups;
 use crate::ids::{GroupKey, GroupKind, Party, SessionId, SocketId};
@@ -39,6 +39,7 @@ pub struct Hub {
     peers: Vec<Lock<Peers>>,
     groups: Vec<Lock<Groups>>,
     doors: Vec<Lock<Admission>>,
+    bans: Lock<Bans>,
     rngs: Vec<Lock<ChaCha12Rng>>,
     next_rng: AtomicUsize,
     tallies: Tallies,
@@ -63,7 +64,8 @@ impl Hub {
             voices,
             peers: (0..SHARDS).map(|shard| Lock::new(Peers::new(shard, hasher.clone()))).collect(),
             groups: (0..SHARDS).map(|_| Lock::default()).collect(),
-            doors: (0..SHARDS).map(|_| Lock::default()).collect(),
+            doors: (0..SHARDS).map(|_| Lock::new(Admission::new(hasher.clone()))).collect(),
+            bans: Lock::default(),
             rngs,
             next_rng: AtomicUsize::new(0),
             tallies,
@@ -298,18 +300,13 @@ impl Hub {
         &self.groups
     }
 
-    pub(crate) fn door(&self, origin: &Origin) -> &Lock<Admission> {
-        &self.doors[(FixedState::with_seed(self.seed).hash_one(origin.key()) >> 32) as usize % SHARDS]
+    /// The shard of an address or a network.
+    pub(crate) fn door(&self, place: Place) -> &Lock<Admission> {
+        &self.doors[(FixedState::with_seed(self.seed).hash_one(place) >> 32) as usize % SHARDS]
     }
 
-    /// Where an address stands: refused when it missed too often. Asked before a hit or a miss is told.
-    pub(crate) fn may_guess(&self, now: Moment, origin: &Origin) -> Result<(), Refusal> {
-        self.door(origin).lock().may_guess(now, origin, &self.rules)
-    }
-
-    /// Counts a miss against an address.
-    pub(crate) fn missed(&self, now: Moment, origin: &Origin) {
-        self.door(origin).lock().missed(now, origin, &self.rules);
+    pub(crate) fn bans_list(&self) -> &Lock<Bans> {
+        &self.bans
     }
 }
 

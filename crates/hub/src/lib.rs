@@ -20,7 +20,7 @@ mod tallies;
 mod time;
 mod voice;
 
-pub use admission::{Origin, Pass};
+pub use admission::{BadPrefix, Origin, Pass, Prefix};
 pub use connection::{Claimed, Connection, Received};
 pub use groups::rooms::{PartyInfo, RoomDetail, RoomInfo, RoomMemberInfo};
 pub use hub::Hub;
