@@ -63,7 +63,7 @@ impl Hub {
             seed: hash_seed,
             voices,
             peers: (0..SHARDS).map(|shard| Lock::new(Peers::new(shard, hasher.clone()))).collect(),
-            groups: (0..SHARDS).map(|_| Lock::default()).collect(),
+            groups: (0..SHARDS).map(|_| Lock::new(Groups::new(&hasher))).collect(),
             doors: (0..SHARDS).map(|_| Lock::new(Admission::new(hasher.clone()))).collect(),
             bans: Lock::default(),
             rngs,
@@ -194,20 +194,8 @@ impl Hub {
             Request::Bye(_) => self.peers(who.session).lock().bye(cx, who.session, socket),
             Request::Ice(_) => self.peers(who.session).lock().ice(cx, who, n),
             Request::Broadcast(broadcast) => self.broadcast(cx, who, n, broadcast)?,
-            Request::Subscribe(topics) => {
-                for topic in &topics.topics {
-                    let key = GroupKey { kind: GroupKind::Topic, ns: who.ns.clone(), name: topic.as_str().into() };
-                    self.group(&key).lock().topics.subscribe(cx, who, &key)?;
-                }
-                cx.done(who, n, None);
-            }
-            Request::Unsubscribe(topics) => {
-                for topic in &topics.topics {
-                    let key = GroupKey { kind: GroupKind::Topic, ns: who.ns.clone(), name: topic.as_str().into() };
-                    self.group(&key).lock().topics.unsubscribe(cx, who, &key);
-                }
-                cx.done(who, n, None);
-            }
+            Request::Subscribe(topics) => self.subscribe(cx, who, n, topics)?,
+            Request::Unsubscribe(topics) => self.unsubscribe(cx, who, n, topics),
             Request::RoomList(list) => self.list_rooms(cx, who, n, list)?,
             Request::RoomJoin(join) => {
                 self.may_guess(cx.now.at, origin)?;

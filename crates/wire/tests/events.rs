@@ -245,7 +245,9 @@ impl Say {
         self.says(&Event::NetworkJoined(NetworkJoined { re: Some(24), network: &network, nodes: &nodes }));
         let joined = [Node { id: &carol, device: &none, roles: &[], me: None }];
         let (left, other) = ([PartyRef { id: &bob, device: &laptop }], PartyRef { id: &carol, device: &none });
-        let nodes = |joined, left, count| Event::NetworkNodes(NetworkNodes { network: &network, joined, left, count });
+        let nodes = |joined, left, count| {
+            Event::NetworkNodes(NetworkNodes { network: &network, joined, left, count, all: &[] })
+        };
         self.says(&nodes(&joined, &left, 2));
         self.says(&nodes(&[], &left, 1));
         let from = [left[0].clone(), other];
@@ -255,7 +257,7 @@ impl Say {
         let swarm = SwarmName::new("big-file").unwrap();
         let peers = [PartyRef { id: &alice, device: &none }, PartyRef { id: &bob, device: &laptop }];
         let some = |re, peers, complete, incomplete| {
-            Event::Swarm(SwarmEvent { re, swarm: &swarm, peers, complete, incomplete })
+            Event::Swarm(SwarmEvent { re, swarm: &swarm, peers, complete, incomplete, completed: 0 })
         };
         self.says(&some(Some(26), &peers, 1, 2));
         self.says(&some(Some(27), &[], 0, 0));

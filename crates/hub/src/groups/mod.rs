@@ -6,10 +6,12 @@ mod broadcast;
 pub(crate) mod networks;
 pub(crate) mod rooms;
 pub(crate) mod swarms;
+mod table;
 pub(crate) mod topics;
 
 use std::sync::Arc;
 
+use foldhash::quality::FixedState;
 use serde::{Deserialize, Serialize};
 use wigwag_wire::event::Presence;
 use wigwag_wire::{Refusal, Request};
@@ -19,7 +21,6 @@ use crate::ids::{GroupKey, GroupKind, Party};
 use crate::time::Moment;
 
 /// One shard.
-#[derive(Default)]
 pub(crate) struct Groups {
     pub(crate) rooms: rooms::Rooms,
     pub(crate) topics: topics::Topics,
@@ -38,6 +39,15 @@ pub(crate) struct GroupsSnapshot {
 }
 
 impl Groups {
+    pub(crate) fn new(hasher: &FixedState) -> Self {
+        Self {
+            rooms: rooms::Rooms::default(),
+            topics: topics::Topics::new(hasher),
+            networks: networks::Networks::new(hasher),
+            swarms: swarms::Swarms::new(hasher),
+        }
+    }
+
     /// A request about a group of this shard. Whoever handles it also answers it; a refusal is answered by the caller.
     pub(crate) fn request(
         &mut self,

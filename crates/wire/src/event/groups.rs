@@ -75,6 +75,9 @@ pub struct NetworkNodes<'a> {
     pub left: &'a [PartyRef<'a>],
     /// How many nodes there are now.
     pub count: u32,
+    /// All of them, for dialects that always tell the whole list.
+    #[serde(skip)]
+    pub all: &'a [Node<'a>],
 }
 
 /// These nodes beat.
@@ -113,4 +116,7 @@ pub struct SwarmEvent<'a> {
     pub complete: u32,
     /// How many have not.
     pub incomplete: u32,
+    /// How many times a party came to have all, for dialects that tell it.
+    #[serde(skip)]
+    pub completed: u64,
 }
