@@ -5,9 +5,11 @@
 
 pub mod cli;
 pub mod config;
+pub mod driver;
 pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod net;
+pub mod run;
 pub mod store;
 pub mod version;

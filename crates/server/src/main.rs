@@ -2,10 +2,6 @@
 
 use std::process::ExitCode;
 
-use wigwag_server::cli::{self, Exit};
-
 fn main() -> ExitCode {
-    cli::main(std::env::args_os(), |_launch| {
-        Err(Exit::Unavailable.because(std::io::Error::other("nothing to serve yet")))
-    })
+    wigwag_server::cli::main(std::env::args_os(), wigwag_server::run::serve)
 }

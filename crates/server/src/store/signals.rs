@@ -25,7 +25,7 @@ pub struct StoredSignal {
 
 impl StoredSignal {
     /// The largest body.
-    pub const BODY_BYTES_MAX: usize = 64 * 1024;
+    pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
     /// What it takes of the queue's bytes.
     pub(super) fn weight(&self) -> usize {

@@ -1,0 +1,163 @@
+//! Carries out what the hub wants done.
+
+use std::sync::Arc;
+
+use wigwag_hub::{Ask, CarryStatus, Claimed, DialectId, Input, Keep, Note, Output, Outputs, SocketId};
+use wigwag_wire::code::Code;
+use wigwag_wire::request::NameOp;
+use wigwag_wire::{Namespace, PeerId, PublicKey};
+
+use super::Driver;
+use super::socket::Mail;
+use crate::net::Batch;
+use crate::store::{Claim, KeyChange, StoreError, StoredSignal};
+
+/// The outputs of one wake-up. Frames are queued at once; questions are asked when no lock is held any more.
+pub(super) struct Carrier<'a, 'b> {
+    driver: &'a Arc<Driver>,
+    batch: &'a mut Batch<'b, Mail>,
+    outside: Vec<Outside>,
+}
+
+/// What the world outside is asked or told.
+enum Outside {
+    Ask(Ask),
+    Forget(Vec<u64>),
+    Nowhere { ticket: u64, ns: Namespace, to: PeerId },
+}
+
+impl<'a, 'b> Carrier<'a, 'b> {
+    pub(super) fn new(driver: &'a Arc<Driver>, batch: &'a mut Batch<'b, Mail>) -> Self {
+        Self { driver, batch, outside: Vec::new() }
+    }
+
+    /// Asks what is to be asked. No lock of the hub may be held.
+    pub(super) fn finish(self) {
+        for outside in self.outside {
+            match outside {
+                Outside::Ask(ask) => self.driver.ask(ask),
+                Outside::Forget(numbers) => self.driver.store.delete_signals(&numbers),
+                Outside::Nowhere { ticket, ns, to } => {
+                    self.driver.handle(Input::Carried { ticket, ns, to, status: CarryStatus::Absent });
+                }
+            }
+        }
+    }
+}
+
+impl Outputs for Carrier<'_, '_> {
+    fn emit(&mut self, output: Output) {
+        match output {
+            Output::Send { socket, frame } => {
+                self.batch.send(socket, &frame);
+            }
+            Output::Mark { socket, count } => {
+                self.batch.ping(socket, count.to_string().as_bytes());
+            }
+            Output::Close { socket, code, reason } => {
+                self.batch.close(socket, code, reason);
+            }
+            Output::Ask(ask) => self.outside.push(Outside::Ask(ask)),
+            Output::Forget(numbers) => self.outside.push(Outside::Forget(numbers)),
+            // A server of its own has no other places: what is for one of them finds nobody.
+            Output::Carry(carry) => {
+                self.outside.push(Outside::Nowhere { ticket: carry.ticket, ns: carry.ns, to: carry.to });
+            }
+            Output::Receipt { .. } => {}
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        let metrics = &self.driver.metrics;
+        match note {
+            Note::Request(DialectId::NATIVE, place) => metrics.native_in.count(place),
+            Note::Event(DialectId::NATIVE, place) => metrics.native_out.count(place),
+            Note::Request(..) | Note::Event(..) => {}
+            Note::Refused(code) => metrics.refused.count(code),
+            Note::Resumed(_) => {
+                metrics.resumed.inc();
+            }
+            Note::Began | Note::Ended => {}
+        }
+    }
+}
+
+impl Driver {
+    fn ask(self: &Arc<Self>, ask: Ask) {
+        let driver = Arc::clone(self);
+        match ask {
+            Ask::Claim { socket, ns, name, key } => {
+                tokio::spawn(async move {
+                    let limit = driver.hub.rules().limits.names_per_key;
+                    let claim = driver.store.claim(&ns, &name, &key, limit).await;
+                    driver.post(socket, Mail::Claimed(claimed(claim)));
+                });
+            }
+            Ask::Name { socket, ns, name, acting, op, key } => {
+                tokio::spawn(async move {
+                    let result = driver.change_name(&ns, &name, &acting, op, &key).await;
+                    driver.post(socket, Mail::Named(result));
+                });
+            }
+            // There is nowhere else: the hub of a server of its own does not even ask.
+            Ask::Where { ns, id } => {
+                tokio::spawn(async move { driver.handle(Input::Where { ns, id, place: None }) });
+            }
+            Ask::Keep(keep) => {
+                tokio::spawn(async move {
+                    let (number, ns, to) = (keep.number, keep.ns.clone(), keep.to.clone());
+                    let ok = driver.store.append_signal(stored(keep)).await.is_ok();
+                    driver.handle(Input::Kept { number, ns, to, ok });
+                });
+            }
+        }
+    }
+
+    async fn change_name(
+        &self,
+        ns: &Namespace,
+        name: &PeerId,
+        acting: &PublicKey,
+        op: NameOp,
+        key: &PublicKey,
+    ) -> Result<(), Code> {
+        let limits = &self.hub.rules().limits;
+        let changed = match op {
+            NameOp::Add => self.store.add_key(ns, name, acting, key, limits.keys_per_name).await,
+            NameOp::Rotate => self.store.rotate(ns, name, acting, key).await,
+            NameOp::Remove => self.store.remove_key(ns, name, acting, key).await,
+        };
+        match (changed, op) {
+            (Ok(KeyChange::Done), _) | (Ok(KeyChange::Nothing), NameOp::Add | NameOp::Rotate) => Ok(()),
+            (Ok(KeyChange::Nothing), NameOp::Remove) => Err(Code::NotFound),
+            (Ok(KeyChange::NotBound | KeyChange::LastKey), _) => Err(Code::NotAllowed),
+            (Ok(KeyChange::TooMany), _) => Err(Code::TooManyKeys),
+            (Err(_), _) => Err(Code::StoreUnavailable),
+        }
+    }
+
+    fn post(&self, socket: SocketId, mail: Mail) {
+        // A socket that is gone needs no answer.
+        let _ = self.sockets.post(socket, mail);
+    }
+}
+
+fn claimed(claim: Result<Claim, StoreError>) -> Claimed {
+    match claim {
+        Ok(Claim::Bound | Claim::Mine) => Claimed::Yes,
+        Ok(Claim::Taken) => Claimed::No(Code::NameTaken),
+        Ok(Claim::TooMany) => Claimed::No(Code::TooManyNames),
+        Err(_) => Claimed::No(Code::StoreUnavailable),
+    }
+}
+
+fn stored(keep: Keep) -> StoredSignal {
+    StoredSignal {
+        id: keep.number,
+        ns: keep.ns,
+        to: keep.to,
+        device: None,
+        expires_ms: keep.expires.0,
+        body: keep.record.to_vec(),
+    }
+}

@@ -1,0 +1,40 @@
+//! The way in for native peers: from an HTTP request at `/v1` to a socket, or to a refusal that costs little.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::StatusCode;
+use wigwag_hub::Origin;
+use wigwag_wire::code::Code;
+use wigwag_wire::{Refusal, VERSION};
+
+use super::Driver;
+use super::socket::{Admitted, Native};
+use crate::http::{ApiError, Readiness};
+use crate::net::{PeerAddr, Upgrade};
+
+/// When to try again at a server that starts or drains.
+const COME_BACK_MS: u64 = 1_000;
+
+/// Upgrades a request to a native socket.
+pub async fn connect(
+    State(driver): State<Arc<Driver>>,
+    Extension(from): Extension<PeerAddr>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    if driver.readiness() != Readiness::Ready {
+        return Err(Refusal::from(Code::Restarting).after(COME_BACK_MS).into());
+    }
+    let upgrade = Upgrade::from_request(request, &driver.sockets)?;
+    let offers: Vec<&str> = upgrade.offered().collect();
+    let protocol = offers.contains(&VERSION).then_some(VERSION);
+    if protocol.is_none() && !offers.is_empty() {
+        return Err(ApiError::from(Code::VersionUnsupported).with_status(StatusCode::BAD_REQUEST));
+    }
+    let origin = from.ip().map_or(Origin::Local, Origin::Ip);
+    let pass = driver.hub.admit(driver.clock.now(), origin)?;
+    let admitted = Admitted { pass: Some(pass), driver: Arc::clone(&driver) };
+    Ok(upgrade.accept(&driver.sockets, protocol, move |id| Native::new(id, admitted))?)
+}

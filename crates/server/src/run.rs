@@ -1,0 +1,230 @@
+//! Start, run, drain, stop: the order in which everything comes and goes.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use ipnet::IpNet;
+use prometheus_client::registry::Registry;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use wigwag_hub::{Hub, Native};
+use wigwag_wire::code::Code;
+
+use crate::cli::{Exit, Failure, Launch};
+use crate::config::{Config, Data, Listen, TrustProxy};
+use crate::driver::{Clock, Driver, Parts, connect, load, rules};
+use crate::http::{Desk, Site, router};
+use crate::metrics::Metrics;
+use crate::net::{Door, DoorLimits, Listener, NetLimits, NetMetrics, Sockets, Tls, TrustedProxies};
+use crate::store::{Place, Store, StoreMetrics, StoreOptions};
+use crate::{log, store};
+
+/// How often certificate files are looked at.
+const TLS_WATCH: Duration = Duration::from_secs(5);
+/// How long sockets may take to close after the last of them was asked to.
+const CLOSE_GRACE: Duration = Duration::from_secs(6);
+
+/// Runs the server until it is told to stop.
+pub fn serve(launch: Launch) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| Exit::Failed.because(e))?;
+    let exit = runtime.block_on(run(launch));
+    // Whoever still waits for something (a blocked look-up, say) does not hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    exit
+}
+
+async fn run(launch: Launch) -> Result<Exit, Failure> {
+    let config = launch.loaded.config;
+    let mut stop = Stop::listen().map_err(|e| Exit::Failed.because(e))?;
+    let metrics = Metrics::default();
+    let (net, kept) = (NetMetrics::default(), StoreMetrics::default());
+    let store = open_store(&config, kept.clone())?;
+    let listeners = listen(&config).await?;
+    let bound: Vec<Listen> = listeners.iter().map(|(listen, _)| listen.clone()).collect();
+
+    let clock = Clock::start();
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|e| Exit::Failed.because(io::Error::other(e.to_string())))?;
+    let mut hub = Hub::new(rules(&config), vec![Box::new(Native)], seed);
+    load(&mut hub, &store, clock.now()).await.map_err(|e| Exit::Io.because(e))?;
+    let sockets = Sockets::start(net_limits(&config), net.clone());
+    let parts = Parts { hub, sockets: sockets.clone(), store: store.clone(), metrics: metrics.clone(), clock };
+    let driver = Driver::start(parts);
+    driver.load_bans().await.map_err(|e| Exit::Io.because(e))?;
+
+    let mut registry = Registry::default();
+    metrics.register(&mut registry, Vec::new());
+    net.register(&mut registry);
+    kept.register(&mut registry);
+    let desk: Arc<dyn Desk> = Arc::new(driver.clone());
+    let site = Site::new(&config, desk, metrics, registry, launch.logs);
+    let native = Router::new().route("/v1", get(connect)).with_state(driver.clone());
+    let door = Door::new(router(site, native), door_limits(&config), net.clone())
+        .with_trusted(trusted(&config.server.trust_proxy))
+        .with_proxy_protocol(config.server.proxy_protocol);
+    let door = Arc::new(door);
+    let (closed, closing) = watch::channel(false);
+    let mut doors = JoinSet::new();
+    for (_, listener) in listeners {
+        let listener = secured(&config, listener, &net)?;
+        doors.spawn(listener.run(door.clone(), closing.clone()));
+    }
+    driver.open();
+    log::announce(&config, &bound);
+
+    tokio::select! {
+        () = stop.asked() => driver.begin_drain(),
+        () = driver.drain_asked() => {}
+    }
+    tokio::select! {
+        done = drain(&config, &driver, &sockets, &store) => {
+            closed.send_replace(true);
+            done
+        }
+        exit = stop.asked_again() => {
+            tracing::warn!("told to stop a second time: stopping at once, without a snapshot");
+            Ok(exit)
+        }
+    }
+}
+
+/// Sends everybody away with the word to come back, and writes down what the next process needs.
+async fn drain(
+    config: &Config,
+    driver: &Arc<Driver>,
+    sockets: &Arc<Sockets<crate::driver::Mail>>,
+    store: &Store,
+) -> Result<Exit, Failure> {
+    let over = Duration::from_secs(config.server.drain_seconds);
+    tracing::info!(sockets = sockets.len(), seconds = over.as_secs(), "draining");
+    sockets.close_all(Code::Restarting.number(), Code::Restarting.name(), over).await;
+    if tokio::time::timeout(CLOSE_GRACE, sockets.emptied()).await.is_err() {
+        tracing::warn!(sockets = sockets.len(), "some sockets did not close in time");
+    }
+    let saved = driver.save().await;
+    store.close().await;
+    match saved {
+        Ok(()) => {
+            tracing::info!("drained");
+            Ok(Exit::Done)
+        }
+        Err(error) => {
+            tracing::error!(%error, "the snapshot could not be written: peers will have to begin new sessions");
+            Err(Exit::Io.because(error))
+        }
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn asked(&mut self) {
+        let _ = self.asked_again().await;
+    }
+
+    async fn asked_again(&mut self) -> Exit {
+        tokio::select! {
+            _ = self.terminate.recv() => Exit::Terminated,
+            _ = self.interrupt.recv() => Exit::Interrupted,
+        }
+    }
+}
+
+fn open_store(config: &Config, metrics: StoreMetrics) -> Result<Store, Failure> {
+    let place = match &config.server.data {
+        Data::Memory => Place::Memory,
+        Data::Folder(folder) => Place::Folder(folder.clone()),
+        Data::Platform => Place::Folder(store::default_data_dir().map_err(|e| Exit::Io.because(e))?),
+    };
+    Store::open(&place, StoreOptions { metrics, ..StoreOptions::default() }).map_err(|e| Exit::Io.because(e))
+}
+
+/// Binds everything that is to be listened on, so that a wrong address is known before anything else happens.
+async fn listen(config: &Config) -> Result<Vec<(Listen, Listener)>, Failure> {
+    let unavailable = |at: &dyn std::fmt::Display, e: io::Error| {
+        Exit::Unavailable.because(anyhow::Error::from(e).context(format!("cannot listen on {at}")))
+    };
+    let inherited = Listener::inherited().map_err(|e| unavailable(&"the service manager's sockets", e))?;
+    if !inherited.is_empty() {
+        // systemd knows the paths of its Unix sockets; we only know that they are there.
+        let place =
+            |listener: &Listener| listener.local_addr().map_or(Listen::Unix("inherited".into()), Listen::Address);
+        return Ok(inherited.into_iter().map(|listener| (place(&listener), listener)).collect());
+    }
+    let mut listeners = Vec::new();
+    for listen in &config.server.listen {
+        match listen {
+            Listen::Address(address) => listeners.push(tcp(*address).map_err(|e| unavailable(listen, e))?),
+            Listen::Name(host, port) => {
+                let found = tokio::net::lookup_host((host.as_str(), *port)).await;
+                for address in found.map_err(|e| unavailable(listen, e))? {
+                    listeners.push(tcp(address).map_err(|e| unavailable(listen, e))?);
+                }
+            }
+            Listen::Unix(path) => {
+                let listener = Listener::unix(path, 0o666).map_err(|e| unavailable(listen, e))?;
+                listeners.push((listen.clone(), listener));
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+fn tcp(address: SocketAddr) -> io::Result<(Listen, Listener)> {
+    let listener = Listener::tcp(address)?;
+    // With port 0 the system chose one.
+    let bound = listener.local_addr().unwrap_or(address);
+    Ok((Listen::Address(bound), listener))
+}
+
+fn secured(config: &Config, listener: Listener, metrics: &NetMetrics) -> Result<Listener, Failure> {
+    if config.tls.cert.as_os_str().is_empty() {
+        return Ok(listener);
+    }
+    let tls = Tls::load(&config.tls.cert, &config.tls.key).map_err(|e| Exit::Config.because(e))?;
+    tokio::spawn(tls.clone().watch(TLS_WATCH, metrics.clone()));
+    Ok(listener.with_tls(tls))
+}
+
+fn net_limits(config: &Config) -> NetLimits {
+    let limits = &config.limits;
+    let or_max = |limit: u64| if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
+    let time = |ms: u64| if ms == 0 { Duration::MAX } else { Duration::from_millis(ms) };
+    NetLimits {
+        message_bytes: or_max(limits.frame_bytes),
+        queue_bytes: or_max(limits.queue_bytes),
+        slow_reader_code: Code::SlowReader.number(),
+        idle_code: Code::Idle.number(),
+        sockets: or_max(limits.sockets),
+        ping_every: time(limits.ping_ms),
+        idle_timeout: time(limits.idle_ms),
+        ..NetLimits::default()
+    }
+}
+
+fn door_limits(config: &Config) -> DoorLimits {
+    let ms = config.limits.handshake_ms;
+    let default = DoorLimits::default();
+    DoorLimits { header_timeout: if ms == 0 { default.header_timeout } else { Duration::from_millis(ms) }, ..default }
+}
+
+fn trusted(trust: &TrustProxy) -> TrustedProxies {
+    let everyone = || ["0.0.0.0/0", "::/0"].iter().filter_map(|net| net.parse::<IpNet>().ok()).collect();
+    match trust {
+        TrustProxy::Everyone => TrustedProxies { networks: everyone(), unix: true },
+        TrustProxy::Networks(networks) => TrustedProxies { networks: networks.clone(), unix: !networks.is_empty() },
+    }
+}
