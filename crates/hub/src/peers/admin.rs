@@ -33,6 +33,8 @@ pub struct Counts {
     pub watches: u64,
     /// Rooms.
     pub rooms: u64,
+    /// Members of all rooms together.
+    pub room_members: u64,
     /// Topics.
     pub topics: u64,
     /// Networks.
@@ -100,6 +102,9 @@ impl Hub {
         };
         for shard in self.all_peers() {
             shard.lock().count(&mut counts);
+        }
+        for shard in self.all_groups() {
+            counts.room_members += shard.lock().rooms.members() as u64;
         }
         counts
     }

@@ -80,12 +80,12 @@ impl Desk for Arc<Driver> {
             guests: now.guests,
             ids: now.ids,
             rooms: now.rooms,
+            room_members: now.room_members,
             topics: now.topics,
             networks: now.networks,
             swarms: now.swarms,
             watches: now.watches,
             stored_signals: now.stored_signals,
-            ..Counts::default()
         };
         *counted = Some((Instant::now(), counts.clone()));
         counts

@@ -108,6 +108,11 @@ impl Hub {
 }
 
 impl Rooms {
+    /// Members of all the shard's rooms together.
+    pub(crate) fn members(&self) -> usize {
+        self.worlds.values().flat_map(|world| world.rooms.values()).map(|room| room.members.len()).sum()
+    }
+
     /// The shard's rooms in order, after `after`.
     fn sorted<'a>(
         &'a self,
