@@ -16,9 +16,9 @@ pub(crate) struct Args {
     /// List the steps and what each of them proves
     #[arg(long)]
     list: bool,
-    /// Go on after a step that fails
+    /// Stop at the first step that fails
     #[arg(long)]
-    keep_going: bool,
+    fail_fast: bool,
 }
 
 /// Runs the steps that `args` ask for and ends with a summary.
@@ -51,7 +51,7 @@ pub(crate) fn run(house: &House, args: &Args) -> Result<ExitCode> {
                 if tally.failed == failed_before {
                     tally.failed += 1;
                 }
-                stopped = !args.keep_going;
+                stopped = args.fail_fast;
                 Outcome::Failed(took)
             }
         };
@@ -100,6 +100,14 @@ const STEPS: &[Step] = &[
         run: test,
     },
     Step { name: "generated", proves: "generated pages are as the code says", run: |house, _| generate::check(house) },
+    Step {
+        name: "sim",
+        proves: "the promises of the protocol hold in some hundred seeded worlds",
+        run: |house, _| {
+            house.build()?;
+            green(house.command(house.built("wigwag-sim")).args(["run", "--seeds", "300"]))
+        },
+    },
     Step {
         name: "conformance",
         proves: "the socket layer speaks RFC 6455",

@@ -4,10 +4,10 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result, bail};
-use wigwag_wire::code::{Closes, Code, Fault};
+use wigwag_wire::code::{Class, Closes, Code, Fault};
 use wigwag_wire::limits::Limits;
 
-use crate::house::House;
+use crate::house::{House, output};
 
 /// Writes anew what the code says.
 pub(crate) fn write(house: &House) -> Result<()> {
@@ -50,12 +50,15 @@ struct Part {
 enum Source {
     /// A table of this name within the page.
     Table(&'static str, fn(&House) -> Result<String>),
+    /// The whole file.
+    File(fn() -> Result<String>),
     /// What `wigwag` prints when called so: the whole page.
     Wigwag(&'static [&'static str]),
 }
 
 const PARTS: &[Part] = &[
     Part { page: "spec/codes.md", source: Source::Table("codes", |_| codes()) },
+    Part { page: "spec/vectors/codes.json", source: Source::File(codes_vector) },
     Part { page: "spec/limits.md", source: Source::Table("limits", |_| limits()) },
     Part { page: "docs/adr/README.md", source: Source::Table("decisions", decisions) },
     Part { page: "docs/operate/config.md", source: Source::Wigwag(&["config", "print", "--format", "markdown"]) },
@@ -71,7 +74,8 @@ impl Part {
             Source::Table(name, rows) => {
                 splice(&old, name, &rows(house)?).with_context(|| format!("in {}", self.page))?
             }
-            Source::Wigwag(args) => crate::house::output(house.command(house.built("wigwag")).args(args))?,
+            Source::File(text) => text()?,
+            Source::Wigwag(args) => output(house.command(house.built("wigwag")).args(args))?,
         };
         Ok((old, new))
     }
@@ -82,21 +86,56 @@ fn codes() -> Result<String> {
         "| code | name | fault | closes | meaning | what to do |\n| --- | --- | --- | --- | --- | --- |\n",
     );
     for code in Code::ALL {
-        let fault = match code.fault() {
-            Fault::Peer => "peer",
-            Fault::Other => "other",
-            Fault::Server => "server",
-            Fault::Nobody => "nobody",
-        };
-        let closes = match code.closes() {
-            Closes::Yes => "yes",
-            Closes::No => "no",
-            Closes::Hello => "hello",
-        };
         let (number, name, meaning, advice) = (code.number(), code.name(), code.meaning(), code.advice());
+        let (fault, closes) = (fault(*code), closes(*code));
         writeln!(table, "| {number} | {name} | {fault} | {closes} | {meaning} | {advice} |")?;
     }
     Ok(table)
+}
+
+fn codes_vector() -> Result<String> {
+    let rows = Code::ALL.iter().map(|code| {
+        let class = match code.class() {
+            Class::ComeBack => "come back",
+            Class::Wait => "wait",
+            Class::Prove => "prove",
+            Class::Stop => "stop",
+            Class::Mend => "mend",
+            Class::Server => "server",
+        };
+        let (number, name, meaning, advice) = (code.number(), code.name(), code.meaning(), code.advice());
+        let texts = [
+            ("name", name),
+            ("class", class),
+            ("fault", fault(*code)),
+            ("closes", closes(*code)),
+            ("meaning", meaning),
+            ("advice", advice),
+        ];
+        let texts = texts.map(|(key, text)| Ok(format!("\"{key}\": {}", serde_json::to_string(text)?)));
+        let texts: Vec<String> = texts.into_iter().collect::<Result<_>>()?;
+        Ok(format!("    {{\"code\": {number}, {}}}", texts.join(", ")))
+    });
+    let rows: Vec<String> = rows.collect::<Result<_>>()?;
+    let about = "Every code, as in spec/codes.md. The class says what a client does about it.";
+    Ok(format!("{{\n  \"about\": \"{about}\",\n  \"codes\": [\n{}\n  ]\n}}\n", rows.join(",\n")))
+}
+
+fn fault(code: Code) -> &'static str {
+    match code.fault() {
+        Fault::Peer => "peer",
+        Fault::Other => "other",
+        Fault::Server => "server",
+        Fault::Nobody => "nobody",
+    }
+}
+
+fn closes(code: Code) -> &'static str {
+    match code.closes() {
+        Closes::Yes => "yes",
+        Closes::No => "no",
+        Closes::Hello => "hello",
+    }
 }
 
 fn limits() -> Result<String> {
