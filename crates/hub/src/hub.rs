@@ -11,7 +11,7 @@ use foldhash::quality::FixedState;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 use wigwag_wire::event::{ErrorEvent, PresenceEvent};
-use wigwag_wire::{Event, Namespace, Refusal, Request};
+use wigwag_wire::{Code, Event, Namespace, Refusal, Request};
 
 use crate::admission::{Admission, Bans, Origin, Place};
 use crate::cx::{Cx, Later};
@@ -215,14 +215,20 @@ impl Hub {
                 joined?;
             }
             Request::RoomCreate(create) => {
+                // A name that is taken says that somebody is there.
+                self.may_guess(cx.now.at, origin)?;
                 let room = match &create.room {
                     Some(room) => room.clone(),
                     None => crate::groups::rooms::made_name(cx),
                 };
-                self.group_at(&who.ns, GroupKind::Room, room.as_str())
-                    .lock()
-                    .rooms
-                    .create(cx, who, n, &room, create)?;
+                let shard = self.group_at(&who.ns, GroupKind::Room, room.as_str());
+                let created = shard.lock().rooms.create(cx, who, n, &room, create);
+                if let Err(refusal) = &created
+                    && refusal.code == Code::RoomExists
+                {
+                    self.missed(cx.now.at, origin);
+                }
+                created?;
             }
             // What belongs to a connection never comes this far.
             Request::Hello(_) | Request::Name(_) => {}
