@@ -1,14 +1,14 @@
 //! Who may come in: sockets per address, per network and in all, misses, and bans.
 #![allow(clippy::unwrap_used)]
 
-mod common;
+mod world;
 
 use std::net::IpAddr;
 
-use common::{DAWN, Login, World};
-use serde_json::json;
+use serde_json::{Value, json};
 use wigwag_hub::{Hub, Moment, Native, Now, Origin, Pass, Rules, Wall};
 use wigwag_wire::Code;
+use world::{BEGIN, Peer, World, refused_for};
 
 #[test]
 fn an_address_holds_only_so_many_sockets_and_room_comes_back() {
@@ -94,13 +94,14 @@ fn the_server_holds_only_so_many_sockets_and_so_many_that_have_not_proved_themse
 #[test]
 fn a_peer_that_proved_itself_makes_room_for_the_next_handshake() {
     let mut w = World::with(|r| r.limits.handshakes = 1);
-    let alice = w.connect(Login::new("alice@x"));
+    let alice = w.open();
     assert_eq!(w.hub.admit(w.now, Origin::Local).unwrap_err().code, Code::TooManyHandshakes);
-    w.hello(alice);
+    w.hello(alice, None, json!({}));
+    w.welcomed(alice);
     assert_eq!((w.hub.counts().sockets, w.hub.counts().handshakes), (1, 0));
-    let bob = w.connect(Login::new("bob@x"));
-    w.cut(bob);
-    w.cut(alice);
+    let bob = w.open();
+    w.drop_socket(bob);
+    w.drop_socket(alice);
     assert_eq!((w.hub.counts().sockets, w.hub.counts().handshakes), (0, 0));
 }
 
@@ -155,26 +156,25 @@ fn who_misses_too_often_is_told_nothing_more_until_it_has_waited() {
         r.limits.guesses_burst = 3;
         r.limits.guesses_per_minute = 6;
     });
-    let alice = w.login(from("alice@x", "198.51.100.1"));
-    w.login(from("bob@x", "198.51.100.2"));
+    let [alice, bob, dave] = ["198.51.100.1", "198.51.100.2", "198.51.100.3"].map(|ip| guest(&mut w, ip));
     for n in 1..=3 {
-        w.send(alice, &json!({"type": "find", "n": n, "id": "nobody@x"}));
+        w.send(&alice, find(n, "nobody@x"));
+        assert_eq!(w.next(&alice)["type"], "found");
     }
-    assert_eq!(w.take(alice).iter().filter(|f| f["type"] == "found").count(), 3);
-    w.refused(alice, &json!({"type": "find", "n": 4, "id": "nobody@x"}), 4109);
+    w.send(&alice, find(4, "nobody@x"));
+    w.expect(&alice, [refused_for(4, 4109, 10_000)]);
     // A hit would tell that the earlier ones were misses, so it is refused as well.
-    w.send(alice, &json!({"type": "find", "n": 5, "id": "bob@x"}));
-    let refusal = w.take_one(alice);
-    assert_eq!((&refusal["code"], &refusal["retry_after"]), (&json!(4109), &json!(10_000)));
+    w.send(&alice, find(5, &bob.id));
+    w.expect(&alice, [refused_for(5, 4109, 10_000)]);
     // Another session of the address shares its budget, another address does not.
-    let carol = w.login(from("carol@x", "198.51.100.1"));
-    w.refused(carol, &json!({"type": "find", "n": 1, "id": "bob@x"}), 4109);
-    let dave = w.login(from("dave@x", "198.51.100.3"));
-    w.send(dave, &json!({"type": "find", "n": 1, "id": "bob@x"}));
-    assert_eq!(w.take_one(dave)["state"], "here");
-    w.pass(10_000);
-    w.send(alice, &json!({"type": "find", "n": 6, "id": "bob@x"}));
-    assert_eq!(w.take_one(alice)["state"], "here");
+    let carol = guest(&mut w, "198.51.100.1");
+    w.send(&carol, find(1, &bob.id));
+    w.expect(&carol, [refused_for(1, 4109, 10_000)]);
+    w.send(&dave, find(1, &bob.id));
+    assert_eq!(w.next(&dave)["state"], "here");
+    w.advance(10_000);
+    w.send(&alice, find(6, &bob.id));
+    assert_eq!(w.next(&alice)["state"], "here");
 }
 
 #[test]
@@ -182,36 +182,35 @@ fn a_network_full_of_fresh_addresses_is_no_way_around_the_budget() {
     let mut w = World::with(|r| {
         r.limits.guesses_burst = 2;
         r.limits.guesses_per_minute = 1;
-        r.limits.sockets_per_network = 0;
     });
     let mut told = 0;
     for subnet in 0..40 {
-        let guest = w.login(from(&format!("p{subnet}@x"), &format!("2001:db8:1:{subnet:x}::1")));
+        let guest = guest(&mut w, &format!("2001:db8:1:{subnet:x}::1"));
         for n in 1..=3 {
-            w.send(guest, &json!({"type": "find", "n": n, "id": "nobody@x"}));
+            w.send(&guest, find(n, "nobody@x"));
         }
-        told += w.take(guest).iter().filter(|f| f["type"] == "found").count();
+        told += w.take(&guest).iter().filter(|f| f["type"] == "found").count();
     }
     assert_eq!(told, 20, "ten times what one address may");
-    let other = w.login(from("other@x", "2001:db8:2::1"));
-    w.send(other, &json!({"type": "find", "n": 1, "id": "nobody@x"}));
-    assert_eq!(w.take_one(other)["type"], "found");
+    let other = guest(&mut w, "2001:db8:2::1");
+    w.send(&other, find(1, "nobody@x"));
+    assert_eq!(w.next(&other)["type"], "found");
 }
 
 #[test]
 fn this_machine_may_miss_as_often_as_it_likes() {
     let mut w = World::with(|r| r.limits.guesses_burst = 1);
-    let alice = w.login(from("alice@x", "127.0.0.1"));
+    let alice = guest(&mut w, "127.0.0.1");
     for n in 1..=50 {
-        w.send(alice, &json!({"type": "find", "n": n, "id": "nobody@x"}));
-        assert_eq!(w.take_one(alice)["type"], "found");
+        w.send(&alice, find(n, "nobody@x"));
+        assert_eq!(w.next(&alice)["type"], "found");
     }
 }
 
 #[test]
 fn a_ban_keeps_addresses_out_until_it_is_over_or_taken_back() {
     let hub = hub(|_| {});
-    hub.ban("192.0.2.0/24".parse().unwrap(), Some(Wall(DAWN + 1_000)));
+    hub.ban("192.0.2.0/24".parse().unwrap(), Some(Wall(BEGIN.wall.0 + 1_000)));
     hub.ban("2001:db8::/32".parse().unwrap(), None);
     hub.ban("192.0.2.7".parse().unwrap(), None);
     for ip in ["192.0.2.1", "::ffff:192.0.2.1", "2001:db8:ffff::1", "192.0.2.7"] {
@@ -219,9 +218,9 @@ fn a_ban_keeps_addresses_out_until_it_is_over_or_taken_back() {
     }
     give_back(&hub, [enter(&hub, "192.0.3.1").unwrap(), enter(&hub, "2001:db9::1").unwrap()]);
     let listed = |at: u64| -> Vec<String> {
-        hub.bans(Wall(DAWN + at)).into_iter().map(|(prefix, until)| format!("{prefix} {until:?}")).collect()
+        hub.bans(Wall(BEGIN.wall.0 + at)).into_iter().map(|(prefix, until)| format!("{prefix} {until:?}")).collect()
     };
-    let until = format!("192.0.2.0/24 Some(Wall({}))", DAWN + 1_000);
+    let until = format!("192.0.2.0/24 Some(Wall({}))", BEGIN.wall.0 + 1_000);
     assert_eq!(listed(0), [until.as_str(), "192.0.2.7/32 None", "2001:db8::/32 None"]);
 
     let origin = |ip: &str| Origin::Ip(ip.parse().unwrap());
@@ -240,7 +239,7 @@ fn hub(change: impl FnOnce(&mut Rules)) -> Hub {
 }
 
 fn now(after: u64) -> Now {
-    Now { at: Moment(after), wall: Wall(DAWN + after) }
+    Now { at: Moment(after), wall: Wall(BEGIN.wall.0 + after) }
 }
 
 fn enter(hub: &Hub, ip: &str) -> Result<Pass, Code> {
@@ -268,6 +267,12 @@ fn churn(hub: &Hub, worker: u64) -> Vec<Pass> {
     held
 }
 
-fn from(id: &str, ip: &str) -> Login {
-    Login { origin: Origin::Ip(ip.parse().unwrap()), ..Login::new(id) }
+fn guest(w: &mut World, ip: &str) -> Peer {
+    let socket = w.open_from(Origin::Ip(ip.parse().unwrap()));
+    w.hello(socket, None, json!({}));
+    w.welcomed(socket)
+}
+
+fn find(n: u64, id: &str) -> Value {
+    json!({"type": "find", "n": n, "id": id})
 }

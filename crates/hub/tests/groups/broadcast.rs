@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use crate::Scribe;
-use crate::common::{Login, Sock, World};
+use crate::table::{Sock, Table};
 
 #[test]
 fn a_broadcast_reaches_every_other_session_of_its_namespace_and_no_other() {
-    let mut w = World::new();
+    let mut w = Table::new();
     let [alice, bob] = ["alice@x", "bob@x"].map(|id| w.open(id));
-    let phone = w.login(Login::new("alice@x").device("phone"));
-    let other = w.login(Login::new("carol@x").ns("elsewhere"));
+    let phone = w.login(json!({"id": "alice@x", "device": "phone"}));
+    let other = w.login(json!({"id": "carol@x", "namespace": "elsewhere"}));
     w.send(phone, &json!({"type": "broadcast", "n": 1, "data": "maintenance at noon"}));
     let told = json!({"type": "broadcast", "from": "alice@x", "device": "phone", "data": "maintenance at noon"});
     w.expect(&[(alice, told.clone()), (bob, told), (phone, json!({"type": "done", "re": 1, "receivers": 2}))]);
@@ -20,7 +20,7 @@ fn a_broadcast_reaches_every_other_session_of_its_namespace_and_no_other() {
 
 #[test]
 fn a_session_broadcasts_only_so_often_and_is_told_when_it_may_again() {
-    let mut w = World::new();
+    let mut w = Table::new();
     let [alice, bob] = ["alice@x", "bob@x"].map(|id| w.open(id));
     for _ in 0..6 {
         w.send(alice, &json!({"type": "broadcast", "data": 0}));
@@ -42,7 +42,7 @@ fn a_session_broadcasts_only_so_often_and_is_told_when_it_may_again() {
 #[test]
 fn a_broadcast_is_written_once_however_many_hear_it() {
     let scribe = Scribe::default();
-    let mut w = scribe.world(|_| {});
+    let mut w = scribe.table();
     let all: Vec<Sock> = (0..100).map(|i| w.open(&format!("p{i}@x"))).collect();
     w.send(all[0], &json!({"type": "broadcast", "data": 0}));
     assert_eq!(w.take_all().len(), 99);

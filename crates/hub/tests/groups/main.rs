@@ -2,19 +2,19 @@
 #![allow(clippy::unwrap_used)]
 
 mod broadcast;
-#[path = "../common/mod.rs"]
-mod common;
 mod networks;
 mod networks_model;
 mod swarms;
+#[path = "../table/mod.rs"]
+mod table;
 mod topics;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use common::World;
-use wigwag_hub::{Hub, Native, Party, Rules, Voice};
+use table::Table;
+use wigwag_hub::{Hub, Native, Party, Voice};
 use wigwag_wire::Event;
 
 /// Counts how often an event is written, and keeps what only dialects see.
@@ -34,13 +34,15 @@ struct Written {
 }
 
 impl Scribe {
-    /// A world whose every frame this scribe writes.
-    fn world(&self, change: impl Fn(&mut Rules)) -> World {
-        let mut world = World::with(&change);
-        let mut rules = Rules::default();
-        change(&mut rules);
-        world.hub = Hub::new(rules, vec![Box::new(self.clone())], [7; 32]);
-        world
+    /// A table for many, whose every frame this scribe writes.
+    fn table(&self) -> Table {
+        let mut table = Table::with(|rules| {
+            rules.limits.sockets_per_address = 0;
+            rules.limits.handshakes = 0;
+        });
+        let rules = table.world.hub.rules().clone();
+        table.world.hub = Hub::new(rules, vec![Box::new(self.clone())], [7; 32]);
+        table
     }
 
     fn count(&self, pick: impl Fn(&Written) -> &AtomicU64) -> u64 {

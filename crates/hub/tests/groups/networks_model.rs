@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 
-use crate::common::{Sock, World};
+use crate::table::{Sock, Table};
 
 const PEERS: usize = 6;
 
@@ -39,7 +39,7 @@ proptest! {
 
     #[test]
     fn what_each_node_was_told_adds_up_to_what_is(steps in prop::collection::vec(step(), 1..80)) {
-        let mut table = Table::new();
+        let mut table = Play::new();
         for step in &steps {
             table.apply(step);
             table.read();
@@ -55,8 +55,8 @@ proptest! {
 /// What a node knows of another: its metadata and its roles.
 type Known = (Value, Value);
 
-struct Table {
-    w: World,
+struct Play {
+    w: Table,
     sockets: Vec<Sock>,
     truth: BTreeMap<String, Known>,
     /// What each node was told; nothing for who is in no network.
@@ -65,9 +65,9 @@ struct Table {
     told: Vec<Option<u64>>,
 }
 
-impl Table {
+impl Play {
     fn new() -> Self {
-        let mut w = World::with(|r| r.limits.frames_per_second = 0);
+        let mut w = Table::with(|r| r.limits.frames_per_second = 0);
         let sockets = (0..PEERS).map(|p| w.open(&id(p))).collect();
         Self { w, sockets, truth: BTreeMap::new(), views: vec![None; PEERS], told: vec![None; PEERS] }
     }
@@ -99,6 +99,7 @@ impl Table {
                 self.gone(p);
                 self.w.send(self.sockets[p], &json!({"type": "bye"}));
                 self.read();
+                self.w.expect(&[(self.sockets[p], json!({"close": 1000}))]);
                 self.sockets[p] = self.w.open(&id(p));
             }
             Step::Pass(ms) => self.w.pass(ms),
@@ -125,7 +126,7 @@ impl Table {
     }
 
     fn take_in(&mut self, p: usize, frame: &Value) {
-        let now = self.w.now.at.0;
+        let now = self.w.world.now.at.0;
         let Some(view) = self.views[p].as_mut() else {
             assert!(matches!(frame["type"].as_str(), Some("error") | None), "{p} is no node: {frame}");
             return;

@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use wigwag_hub::Rules;
 
 use crate::Scribe;
-use crate::common::{Login, Sock, World};
+use crate::table::{Sock, Table};
 use crate::topics::forget_session;
 
 #[test]
 fn an_announcer_is_in_the_swarm_and_gets_the_others_but_never_itself() {
-    let mut w = World::new();
+    let mut w = Table::new();
     let [alice, bob] = ["alice@x", "bob@x"].map(|id| w.open(id));
     w.send(alice, &json!({"type": "swarm.announce", "n": 1, "swarm": "s", "want": 5}));
     w.send(bob, &json!({"type": "swarm.announce", "n": 1, "swarm": "s", "want": 5, "complete": true}));
-    let phone = w.login(Login::new("bob@x").device("phone"));
+    let phone = w.login(json!({"id": "bob@x", "device": "phone"}));
     w.send(phone, &json!({"type": "swarm.announce", "swarm": "s"}));
     w.send(alice, &json!({"type": "swarm.announce", "n": 2, "swarm": "s", "want": 1}));
     let first = w.take(alice);
@@ -30,7 +31,7 @@ fn an_announcer_is_in_the_swarm_and_gets_the_others_but_never_itself() {
 
 #[test]
 fn no_more_are_handed_out_than_wanted_and_none_twice() {
-    let mut w = World::with(|r| r.limits.frames_per_second = 0);
+    let mut w = Table::with(unhurried);
     let all: Vec<Sock> = (0..30).map(|i| w.open(&format!("p{i}@x"))).collect();
     for socket in &all {
         announce(&mut w, *socket, 0);
@@ -46,7 +47,7 @@ fn no_more_are_handed_out_than_wanted_and_none_twice() {
 
 #[test]
 fn where_the_limit_is_off_all_others_can_be_had() {
-    let mut w = World::with(|r| r.limits.swarm_want = 0);
+    let mut w = Table::with(|r| r.limits.swarm_want = 0);
     let all: Vec<Sock> = (0..30).map(|i| w.open(&format!("p{i}@x"))).collect();
     for socket in &all {
         announce(&mut w, *socket, 0);
@@ -58,7 +59,7 @@ fn where_the_limit_is_off_all_others_can_be_had() {
 /// seeds, and this seed is fixed.
 #[test]
 fn every_other_is_as_likely_to_be_handed_out_as_any_other() {
-    let mut w = World::with(|r| r.limits.frames_per_second = 0);
+    let mut w = Table::with(unhurried);
     let all: Vec<Sock> = (0..50).map(|i| w.open(&format!("p{i}@x"))).collect();
     for socket in &all {
         announce(&mut w, *socket, 0);
@@ -84,7 +85,7 @@ fn every_other_is_as_likely_to_be_handed_out_as_any_other() {
 #[test]
 fn who_has_all_is_counted_and_who_came_to_have_all_is_told_to_dialects() {
     let scribe = Scribe::default();
-    let mut w = scribe.world(|_| {});
+    let mut w = scribe.table();
     let [alice, bob, carol] = ["alice@x", "bob@x", "carol@x"].map(|id| w.open(id));
     w.send(alice, &json!({"type": "swarm.announce", "swarm": "s", "complete": true}));
     assert_eq!(scribe.count(|c| &c.completed), 0, "it came with all");
@@ -104,7 +105,7 @@ fn who_has_all_is_counted_and_who_came_to_have_all_is_told_to_dialects() {
 
 #[test]
 fn who_leaves_or_ends_is_handed_out_no_more_and_an_empty_swarm_is_gone() {
-    let mut w = World::new();
+    let mut w = Table::new();
     let [alice, bob, carol] = ["alice@x", "bob@x", "carol@x"].map(|id| w.open(id));
     for socket in [alice, bob, carol] {
         w.send(socket, &json!({"type": "swarm.announce", "swarm": "s", "complete": true}));
@@ -114,17 +115,17 @@ fn who_leaves_or_ends_is_handed_out_no_more_and_an_empty_swarm_is_gone() {
     w.expect(&[(alice, json!({"type": "done", "re": 1}))]);
     w.refused(alice, &json!({"type": "swarm.leave", "n": 2, "swarm": "s"}), 4405);
     w.send(bob, &json!({"type": "bye"}));
-    w.take_all();
+    w.expect(&[(bob, json!({"close": 1000}))]);
     let answer = announce(&mut w, carol, 5);
     assert_eq!(answer, json!({"type": "swarm", "swarm": "s", "peers": [], "complete": 0, "incomplete": 1}));
     w.send(carol, &json!({"type": "swarm.leave", "swarm": "s"}));
-    assert_eq!(w.hub.counts().swarms, 0);
+    assert_eq!(w.world.hub.counts().swarms, 0);
     w.refused(carol, &json!({"type": "swarm.leave", "n": 2, "swarm": "s"}), 4405);
 }
 
 #[test]
 fn swarms_are_bounded_per_session_and_in_all_and_one_can_still_announce_where_one_is() {
-    let mut w = World::with(|r| {
+    let mut w = Table::with(|r| {
         r.limits.swarms_per_session = 2;
         r.limits.swarms = 3;
     });
@@ -134,7 +135,7 @@ fn swarms_are_bounded_per_session_and_in_all_and_one_can_still_announce_where_on
     }
     w.take_all();
     w.refused(alice, &json!({"type": "swarm.announce", "n": 1, "swarm": "c"}), 4110);
-    assert_eq!(w.hub.counts().swarms, 2);
+    assert_eq!(w.world.hub.counts().swarms, 2);
     w.send(bob, &json!({"type": "swarm.announce", "swarm": "c"}));
     w.take_all();
     w.refused(bob, &json!({"type": "swarm.announce", "n": 1, "swarm": "d"}), 4116);
@@ -144,7 +145,7 @@ fn swarms_are_bounded_per_session_and_in_all_and_one_can_still_announce_where_on
 
 #[test]
 fn swarms_outlive_a_restart_without_those_who_are_gone() {
-    let mut w = World::new();
+    let mut w = Table::new();
     let [alice, bob, carol] = ["alice@x", "bob@x", "carol@x"].map(|id| w.open(id));
     for (socket, complete) in [(alice, false), (bob, true), (carol, true)] {
         w.send(socket, &json!({"type": "swarm.announce", "swarm": "s", "complete": complete}));
@@ -160,7 +161,14 @@ fn swarms_outlive_a_restart_without_those_who_are_gone() {
     );
 }
 
-fn announce(w: &mut World, socket: Sock, want: usize) -> Value {
+/// Who takes everything in at once and may ask as fast as it likes.
+fn unhurried(rules: &mut Rules) {
+    rules.limits.frames_per_second = 0;
+    rules.limits.queue_frames = 0;
+    rules.limits.queue_bytes = 0;
+}
+
+fn announce(w: &mut Table, socket: Sock, want: usize) -> Value {
     w.send(socket, &json!({"type": "swarm.announce", "swarm": "s", "want": want}));
     w.take_one(socket)
 }

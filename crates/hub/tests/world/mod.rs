@@ -34,6 +34,8 @@ pub struct World {
     pub vars: Bindings,
     /// Asks, carries, receipts and forgets that the story has not looked at.
     pub outputs: Vec<Output>,
+    /// Whom frames went to, in order, over all sockets.
+    pub sent: Vec<SocketId>,
     /// Everything that was noted for the metrics.
     pub notes: Vec<Note>,
     pub store: Store,
@@ -105,6 +107,7 @@ impl World {
             now: BEGIN,
             vars: Bindings::default(),
             outputs: Vec::new(),
+            sent: Vec::new(),
             notes: Vec::new(),
             store: Store::default(),
             rules,

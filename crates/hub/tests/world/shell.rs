@@ -112,6 +112,7 @@ impl World {
                         "a frame after the close of {socket:?}"
                     );
                     known.inbox.push_back(frame);
+                    self.sent.push(socket);
                 }
                 Output::Mark { socket, count } => {
                     self.sockets.get_mut(&socket).expect("a known socket").marks.push(count);
