@@ -128,9 +128,11 @@ impl Driver {
             NameOp::Remove => self.store.remove_key(ns, name, acting, key).await,
         };
         match (changed, op) {
-            (Ok(KeyChange::Done), _) | (Ok(KeyChange::Nothing), NameOp::Add | NameOp::Rotate) => Ok(()),
+            (Ok(KeyChange::Done), _) | (Ok(KeyChange::Nothing), NameOp::Add) => Ok(()),
             (Ok(KeyChange::Nothing), NameOp::Remove) => Err(Code::NotFound),
-            (Ok(KeyChange::NotBound | KeyChange::LastKey), _) => Err(Code::NotAllowed),
+            // A key cannot take its own place.
+            (Ok(KeyChange::Nothing), NameOp::Rotate) => Err(Code::BadField),
+            (Ok(KeyChange::NotBound), _) => Err(Code::NotAllowed),
             (Ok(KeyChange::TooMany), _) => Err(Code::TooManyKeys),
             (Err(_), _) => Err(Code::StoreUnavailable),
         }

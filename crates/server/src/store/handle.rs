@@ -192,7 +192,7 @@ impl Store {
         self.write(move |db| names::rotate(db, &ns, &name, &old, &new, now_ms)).await
     }
 
-    /// Takes a key from the name, never the last one. The acting key may take itself away.
+    /// Takes a key from the name. With its last key the name is free again.
     pub async fn remove_key(
         &self,
         ns: &Namespace,

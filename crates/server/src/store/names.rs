@@ -30,8 +30,6 @@ pub enum KeyChange {
     Nothing,
     /// The name has as many keys as it may.
     TooMany,
-    /// A name keeps its last key.
-    LastKey,
 }
 
 /// A name as the operator sees it.
@@ -141,9 +139,10 @@ pub(super) fn remove_key(
         return Ok(KeyChange::Nothing);
     }
     if count_keys(db, ns, name)? <= 1 {
-        return Ok(KeyChange::LastKey);
+        release(db, ns, name)?;
+    } else {
+        unbind(db, ns, name, gone)?;
     }
-    unbind(db, ns, name, gone)?;
     Ok(KeyChange::Done)
 }
 

@@ -88,11 +88,10 @@ async fn only_a_key_of_the_name_changes_its_keys() {
 }
 
 #[tokio::test]
-async fn a_name_has_one_key_at_least_and_only_so_many() {
+async fn a_name_has_only_so_many_keys_and_is_free_without_any() {
     let store = memory();
     let (ns, bob) = (ns(), name("bob"));
     assert_eq!(claim(&store, "bob", 1).await, Claim::Bound);
-    assert_eq!(store.remove_key(&ns, &bob, &key(1), &key(1)).await, Ok(KeyChange::LastKey));
     assert_eq!(store.add_key(&ns, &bob, &key(1), &key(2), 2).await, Ok(KeyChange::Done));
     assert_eq!(store.add_key(&ns, &bob, &key(1), &key(2), 2).await, Ok(KeyChange::Nothing));
     assert_eq!(store.add_key(&ns, &bob, &key(2), &key(3), 2).await, Ok(KeyChange::TooMany));
@@ -100,6 +99,8 @@ async fn a_name_has_one_key_at_least_and_only_so_many() {
     assert_eq!(store.remove_key(&ns, &bob, &key(2), &key(1)).await, Ok(KeyChange::Done));
     assert_eq!(claim(&store, "bob", 1).await, Claim::Taken);
     assert_eq!(claim(&store, "bob", 2).await, Claim::Mine);
+    assert_eq!(store.remove_key(&ns, &bob, &key(2), &key(2)).await, Ok(KeyChange::Done));
+    assert_eq!(claim(&store, "bob", 1).await, Claim::Bound);
 }
 
 #[tokio::test]
