@@ -41,6 +41,11 @@ impl Origin {
         }
     }
 
+    /// Whether it is one of these addresses.
+    pub(crate) fn is_within(&self, prefix: &Prefix) -> bool {
+        matches!(self, Self::Ip(ip) if prefix.contains(*ip))
+    }
+
     fn is_exempt(&self, rules: &Rules) -> bool {
         self.is_loopback() && !rules.limit_loopback
     }

@@ -13,7 +13,7 @@ use wigwag_wire::request::{Hello, NameChange, NameOp};
 use wigwag_wire::signature::{HelloStatement, NameStatement, verify};
 use wigwag_wire::{Device, Event, Namespace, PeerId, PublicKey, Refusal, Request, VERSION};
 
-use crate::admission::{Origin, Pass};
+use crate::admission::{Pass, Prefix};
 use crate::hub::Hub;
 use crate::ids::{DialectId, Party, SocketId};
 use crate::input::Input;
@@ -82,6 +82,8 @@ pub enum Received<'a> {
     Named(Result<(), Code>),
     /// Time passed.
     Tick,
+    /// The operator banned these addresses just now.
+    Banned(Prefix),
     /// The socket is gone.
     Closed,
 }
@@ -145,6 +147,7 @@ impl Connection {
                     self.close(Code::HelloLate.number(), Code::HelloLate.name(), out);
                 }
             }
+            Received::Banned(prefix) => self.banned(hub, now, &prefix, out),
             Received::Closed => {
                 let state = std::mem::replace(&mut self.state, State::Closed);
                 if let State::Ready(ready) = state {
@@ -368,6 +371,17 @@ impl Connection {
             NameOp::Remove => Some(key),
         };
         hub.named(now, &party, n.map(|re| Done { re, receivers: None }), replaced, out);
+    }
+
+    /// Goes if it comes from one of these addresses. Its session ends, for it could not be resumed from there.
+    fn banned(&mut self, hub: &Hub, now: Now, prefix: &Prefix, out: &mut dyn Outputs) {
+        if !self.pass.origin().is_within(prefix) {
+            return;
+        }
+        match &self.state {
+            State::Ready(ready) => hub.close(now, &ready.party, Code::Banned, out),
+            _ => self.close(Code::Banned.number(), Code::Banned.name(), out),
+        }
     }
 
     /// Refuses a request: through the session where there is one, so that it is counted like everything else.

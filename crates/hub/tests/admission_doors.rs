@@ -6,7 +6,7 @@ mod world;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
-use wigwag_hub::{Hub, Moment, Native, Now, Origin, Pass, Rules, Wall};
+use wigwag_hub::{Hub, Moment, Native, Now, Origin, Pass, Received, Rules, Wall};
 use wigwag_wire::Code;
 use world::{BEGIN, Peer, World, refused_for};
 
@@ -230,6 +230,26 @@ fn a_ban_keeps_addresses_out_until_it_is_over_or_taken_back() {
     assert!(hub.unban(&"192.0.2.7".parse().unwrap()));
     assert!(!hub.unban(&"192.0.2.7".parse().unwrap()));
     give_back(&hub, [enter(&hub, "192.0.2.7").unwrap()]);
+}
+
+#[test]
+fn a_ban_shows_out_who_is_inside_and_nobody_else() {
+    let mut world = World::new();
+    let at = |ip: &str| Origin::Ip(ip.parse().unwrap());
+    let inside = world.open_from(at("203.0.113.9"));
+    world.hello(inside, None, json!({}));
+    let inside = world.welcomed(inside);
+    let greeting = world.open_from(at("203.0.113.200"));
+    let other = world.open_from(at("203.0.114.9"));
+    for socket in [inside.socket, greeting, other] {
+        world.receive(socket, Received::Banned("203.0.113.0/24".parse().unwrap()));
+    }
+    world.expect_closed(inside.socket, 4302);
+    world.expect_closed(greeting, 4302);
+    world.take(greeting);
+    world.take(other);
+    assert!(world.is_open(other));
+    assert_eq!(world.hub.counts().sessions, 0, "a session of the banned cannot be resumed");
 }
 
 fn hub(change: impl FnOnce(&mut Rules)) -> Hub {

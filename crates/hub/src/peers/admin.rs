@@ -121,6 +121,13 @@ impl Hub {
         found
     }
 
+    /// Ends a party's session with a code for its socket.
+    pub(crate) fn close(&self, now: Now, party: &Party, code: Code, out: &mut dyn Outputs) {
+        let mut cx = self.cx(now, out);
+        self.peers(party.session).lock().close(&mut cx, party.session, code);
+        self.settle(&mut cx);
+    }
+
     /// Bans an id until a time, or for good: its sessions end, and it gets no new ones.
     pub fn ban_id(&self, now: Now, ns: &Namespace, id: &PeerId, until: Option<Wall>, out: &mut dyn Outputs) {
         let mut cx = self.cx(now, out);

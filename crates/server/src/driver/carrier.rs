@@ -138,7 +138,7 @@ impl Driver {
         }
     }
 
-    fn post(&self, socket: SocketId, mail: Mail) {
+    pub(super) fn post(&self, socket: SocketId, mail: Mail) {
         // A socket that is gone needs no answer.
         let _ = self.sockets.post(socket, mail);
     }

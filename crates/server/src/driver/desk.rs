@@ -10,7 +10,7 @@ use wigwag_wire::code::Code;
 use wigwag_wire::request::Mode;
 use wigwag_wire::{Limits, Namespace, Refusal, RoomName};
 
-use super::Driver;
+use super::{Driver, Mail};
 use crate::http::{
     Answer, Ban, Counts, Desk, MemberInfo, NewBan, Page, Readiness, RoomDetail, RoomInfo, SessionFilter, SessionInfo,
     Subject,
@@ -39,7 +39,14 @@ impl Driver {
     fn put_in_force(self: &Arc<Self>, subject: &Subject, until_ms: Option<u64>) {
         let until = until_ms.map(Wall);
         match subject {
-            Subject::Network(network) => self.hub.ban(prefix(network), until),
+            Subject::Network(network) => {
+                let prefix = prefix(network);
+                self.hub.ban(prefix, until);
+                // Who is inside already is shown out; each socket knows where it comes from.
+                for socket in self.sockets.ids() {
+                    self.post(socket, Mail::Banned(prefix));
+                }
+            }
             Subject::Id(ns, id) => {
                 self.within(|driver, carrier| driver.hub.ban_id(driver.clock.now(), ns, id, until, carrier));
             }

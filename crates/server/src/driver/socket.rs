@@ -3,20 +3,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use wigwag_hub::{Claimed, Connection, Pass, Received, SocketId};
+use wigwag_hub::{Claimed, Connection, Pass, Prefix, Received, SocketId};
 use wigwag_wire::code::Code;
 
 use super::Driver;
 use super::carrier::Carrier;
 use crate::net::{Batch, Behind, Closed, Flow};
 
-/// An answer from outside, for a socket that waits.
-#[derive(Debug)]
+/// What other tasks have for a socket: an answer that it waits for, or the operator's word.
+#[derive(Clone, Debug)]
 pub enum Mail {
     /// Whether the key speaks for the name.
     Claimed(Claimed),
     /// What became of the change of a name's keys.
     Named(Result<(), Code>),
+    /// These addresses are banned from now on.
+    Banned(Prefix),
 }
 
 /// A native socket.
@@ -99,6 +101,7 @@ impl Behind for Native {
             match mail {
                 Mail::Claimed(claimed) => Received::Claimed(claimed),
                 Mail::Named(result) => Received::Named(result),
+                Mail::Banned(prefix) => Received::Banned(prefix),
             },
             batch,
         )
