@@ -63,7 +63,9 @@ impl From<UpgradeRefused> for ApiError {
     fn from(refused: UpgradeRefused) -> Self {
         let code = match refused {
             UpgradeRefused::Method => Code::MethodRefused,
-            UpgradeRefused::NotAsked | UpgradeRefused::Version | UpgradeRefused::Key => Code::Malformed,
+            UpgradeRefused::NotAsked | UpgradeRefused::Version | UpgradeRefused::Key | UpgradeRefused::Body => {
+                Code::Malformed
+            }
             UpgradeRefused::Connection => Code::Internal,
             UpgradeRefused::Full => Code::Overloaded,
         };

@@ -107,13 +107,10 @@ impl<M> Handle<M> {
         self.flags.fetch_and(!bits, Ordering::AcqRel);
     }
 
-    /// Reads the flags and takes the one-shot ones.
+    /// Reads the flags and takes the one-shot ones, in one step: none that comes meanwhile is lost.
     pub(crate) fn take_flags(&self) -> u32 {
         let flags = self.flags();
-        if flags & flag::ONE_SHOT != 0 {
-            self.clear(flag::ONE_SHOT);
-        }
-        flags
+        if flags & flag::ONE_SHOT == 0 { flags } else { self.flags.fetch_and(!flag::ONE_SHOT, Ordering::AcqRel) }
     }
 
     /// Sets flags and wakes the task.
@@ -314,7 +311,6 @@ impl<M> Handle<M> {
     fn no_longer_open(&self, state: &mut MutexGuard<'_, State<M>>, why: Closed, tick: u32) {
         state.open = false;
         state.why = Some(why);
-        state.mail = Vec::new();
         self.last_read.store(tick, Ordering::Relaxed);
         self.set(flag::CLOSING);
         state.wake();

@@ -80,7 +80,8 @@ impl Listener {
         }
     }
 
-    /// Accepts connections, and leaves each to a task of its own, until `stop` turns true.
+    /// Accepts connections, and leaves each to a task of its own, until `stop` turns true
+    /// or its sender is gone.
     pub async fn run(self, door: Arc<Door>, mut stop: watch::Receiver<bool>) {
         let mut pause = PAUSE;
         loop {

@@ -282,6 +282,7 @@ impl<B: Behind> WakeUp<'_, B> {
             && let Some(why) = self.handle.take_why()
         {
             behind.on_close(why, &mut self.batch);
+            drop(self.handle.take_mail());
             let mut stash = std::mem::take(&mut self.side.stash);
             self.discard(&mut stash);
         }
@@ -394,7 +395,7 @@ mod tests {
 
     #[test]
     fn the_task_of_a_socket_stays_small() {
-        assert!(size_of::<Task<Nobody>>() <= 128, "{}", size_of::<Task<Nobody>>());
+        assert!(size_of::<Task<Nobody>>() <= 80, "{}", size_of::<Task<Nobody>>());
         assert!(size_of::<Handle<()>>() <= 112, "{}", size_of::<Handle<()>>());
     }
 }

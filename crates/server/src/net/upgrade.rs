@@ -3,8 +3,8 @@
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{Method, StatusCode, Version};
@@ -43,6 +43,9 @@ pub enum UpgradeRefused {
     /// The key is missing or not 16 bytes in base64.
     #[error("Sec-WebSocket-Key is missing or malformed")]
     Key,
+    /// The request has a body, which would be taken for frames.
+    #[error("a request for a WebSocket has no body")]
+    Body,
     /// The connection underneath cannot be taken over.
     #[error("this connection cannot be upgraded")]
     Connection,
@@ -113,6 +116,9 @@ impl Upgrade {
         if only(headers, &SEC_WEBSOCKET_VERSION).is_none_or(|v| v != "13") {
             return Err(UpgradeRefused::Version);
         }
+        if headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|n| n != "0") {
+            return Err(UpgradeRefused::Body);
+        }
         let key = only(headers, &SEC_WEBSOCKET_KEY)
             .map(|key| key.as_bytes().trim_ascii())
             .filter(|key| is_sixteen_bytes(key))
@@ -130,7 +136,7 @@ impl UpgradeRefused {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAsked | Self::Version => StatusCode::UPGRADE_REQUIRED,
-            Self::Key => StatusCode::BAD_REQUEST,
+            Self::Key | Self::Body => StatusCode::BAD_REQUEST,
             Self::Connection => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -148,7 +154,7 @@ impl UpgradeRefused {
                 headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
                 headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
-            Self::Key | Self::Connection | Self::Full => {}
+            Self::Key | Self::Body | Self::Connection | Self::Full => {}
         }
         headers
     }
@@ -159,6 +165,7 @@ impl UpgradeRefused {
             Self::NotAsked => "not_asked",
             Self::Version => "version",
             Self::Key => "key",
+            Self::Body => "body",
             Self::Connection => "connection",
             Self::Full => "full",
         };

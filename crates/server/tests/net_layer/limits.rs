@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wigwag_server::net::{Closed, NetLimits};
 
-use crate::client::{Client, Frame, frame, text, until};
+use crate::client::{Client, Frame, frame, soon, text, until};
 use crate::server::{Seen, Server, quick};
 
 #[tokio::test]
@@ -61,8 +61,20 @@ async fn a_reader_that_never_reads_is_gone_after_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_peer_that_asks_and_never_reads_is_cut_too() {
+    let mut server = Server::limited(NetLimits { queue_bytes: 10_000, ..quick() });
+    let mut client = Client::open(server.address).await;
+    server.opened().await;
+    let pings = frame(true, 9, &[b'p'; 125]).repeat(1000);
+    let asking = async { while client.stream.write_all(&pings).await.is_ok() {} };
+    soon("the end of its patience", asking).await;
+    assert_eq!(server.closed().await, Closed::SlowReader);
+    server.emptied().await;
+}
+
+#[tokio::test]
 async fn a_silent_peer_is_pinged_and_then_closed() {
-    let mut server = Server::limited(quick());
+    let mut server = Server::limited(NetLimits { idle_timeout: Duration::from_millis(300), ..quick() });
     let mut client = Client::open(server.address).await;
     server.opened().await;
     assert_eq!(client.next().await, Frame { opcode: 9, payload: vec![] });
@@ -90,7 +102,7 @@ async fn a_peer_that_answers_pings_stays() {
 
 #[tokio::test]
 async fn a_message_that_never_ends_is_closed_though_its_sender_is_busy() {
-    let mut server = Server::limited(quick());
+    let mut server = Server::limited(NetLimits { idle_timeout: Duration::from_millis(300), ..quick() });
     let mut client = Client::open(server.address).await;
     server.opened().await;
     client.write(&frame(false, 1, b"once upon a time")).await;
@@ -102,7 +114,7 @@ async fn a_message_that_never_ends_is_closed_though_its_sender_is_busy() {
 
 #[tokio::test]
 async fn a_close_handshake_without_an_answer_is_cut_at_its_deadline() {
-    let mut server = Server::limited(NetLimits { idle_timeout: Duration::from_secs(60), ..quick() });
+    let mut server = Server::limited(quick());
     let mut client = Client::open(server.address).await;
     server.opened().await;
     client.say("close 4000").await;
@@ -114,18 +126,17 @@ async fn a_close_handshake_without_an_answer_is_cut_at_its_deadline() {
 
 #[tokio::test]
 async fn a_peer_that_floods_while_being_closed_gains_nothing() {
-    let mut server = Server::limited(NetLimits { idle_timeout: Duration::from_secs(60), ..quick() });
+    let mut server = Server::limited(quick());
     let mut client = Client::open(server.address).await;
     let id = server.opened().await;
     assert!(server.sockets.batch().close(id, 4000, ""));
     let (mut read, mut write) = client.stream.split();
     let flood = async {
-        use tokio::io::AsyncWriteExt;
         let bytes = frame(true, 2, &[0; 60_000]);
         while write.write_all(&bytes).await.is_ok() {}
     };
     let drain = async { while read.read(&mut [0; 1000]).await.is_ok_and(|n| n > 0) {} };
-    crate::client::soon("the flood to end", async { tokio::join!(flood, drain) }).await;
+    soon("the flood to end", async { tokio::join!(flood, drain) }).await;
     server.emptied().await;
     assert_eq!(server.rest(), [Seen::Close(Closed::ByUs(4000))]);
 }

@@ -123,7 +123,7 @@ async fn a_paused_socket_reads_nothing_until_mail_says_so() {
 
 #[tokio::test]
 async fn a_paused_socket_is_not_idle_and_can_still_be_closed() {
-    let mut server = Server::limited(NetLimits { idle_timeout: Duration::from_millis(30), ..quick() });
+    let mut server = Server::limited(NetLimits { idle_timeout: Duration::from_secs(1), ..quick() });
     let mut client = Client::open(server.address).await;
     let id = server.opened().await;
     client.say("pause").await;
@@ -148,6 +148,33 @@ async fn mail_wakes_a_socket_and_comes_in_order() {
     for i in 0..100 {
         assert_eq!(client.next().await, text(&i.to_string()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_mail_is_lost_between_threads_and_ticks() {
+    const EACH: u32 = 5000;
+    let mut server = Server::limited(NetLimits { tick: Duration::from_millis(1), ..NetLimits::default() });
+    let mut client = Client::open(server.address).await;
+    let id = server.opened().await;
+    client.say("ticks on").await;
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let sockets = server.sockets.clone();
+            std::thread::spawn(move || {
+                for i in 0..EACH {
+                    sockets.post(id, Mail::Resume).unwrap();
+                    if i % 50 == 0 {
+                        std::thread::yield_now();
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut mails = 0;
+    while mails < 2 * EACH {
+        mails += u32::from(server.seen().await == Seen::Mail(Mail::Resume));
+    }
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[tokio::test]

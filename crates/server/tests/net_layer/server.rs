@@ -146,6 +146,7 @@ impl Server {
     ) -> Self {
         let metrics = NetMetrics::default();
         let sockets = Sockets::start(limits, metrics.clone());
+        #[allow(clippy::disallowed_methods, reason = "the length of the test bounds it")]
         let (send, seen) = mpsc::unbounded_channel();
         let router = router(Arc::clone(&sockets), send);
         let door = Arc::new(door(Door::new(router, door_limits, metrics.clone())));
@@ -192,12 +193,11 @@ impl Server {
     }
 }
 
-/// Limits whose times pass quickly.
+/// Limits whose times pass quickly, but for those that end a socket.
 pub fn quick() -> NetLimits {
     NetLimits {
         tick: Duration::from_millis(10),
         ping_every: Duration::from_millis(50),
-        idle_timeout: Duration::from_millis(300),
         close_timeout: Duration::from_millis(50),
         ..NetLimits::default()
     }

@@ -79,7 +79,7 @@ async fn a_slow_reader_is_cut_over_tls_too() {
 #[tokio::test]
 async fn a_silent_peer_is_pinged_and_closed_over_tls_too() {
     let cert = Cert::new();
-    let mut server = cert.serve(quick());
+    let mut server = cert.serve(NetLimits { idle_timeout: Duration::from_millis(300), ..quick() });
     let mut client = cert.open(&server).await;
     server.opened().await;
     assert_eq!(client.next().await, Frame { opcode: 9, payload: vec![] });

@@ -55,6 +55,8 @@ async fn requests_that_cannot_be_upgraded_are_told_why() {
         (good.replace("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", ""), "400", "", "key"),
         (good.replace("dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ="), "400", "", "key"),
         (good.replace("dGhlIHNhbXBsZSBub25jZQ==", "not base64 at all!!!!!!!"), "400", "", "key"),
+        (good.replace("Host: test", "Host: test\r\nContent-Length: 5"), "400", "", "body"),
+        (good.replace("Host: test", "Host: test\r\nTransfer-Encoding: chunked"), "400", "", "body"),
         (good.replace("keep-alive, Upgrade", "keep-alive"), "426", "upgrade: websocket", "not_asked"),
         (good.replace("Upgrade: websocket", "Upgrade: h2c"), "426", "upgrade: websocket", "not_asked"),
         (good.replace("HTTP/1.1", "HTTP/1.0"), "426", "upgrade: websocket", "not_asked"),
