@@ -31,6 +31,10 @@ pub struct Counts {
     pub ids: u64,
     /// Standing wishes to hear of an id's presence.
     pub watches: u64,
+    /// Frames that sessions have not confirmed.
+    pub unconfirmed: u64,
+    /// Their bytes.
+    pub unconfirmed_bytes: u64,
     /// Rooms.
     pub rooms: u64,
     /// Members of all rooms together.
@@ -191,6 +195,9 @@ impl Peers {
             counts.sessions_waiting += u64::from(session.socket.is_none());
             counts.guests += u64::from(session.key.is_none());
             counts.watches += session.watching.len() as u64;
+            let queue = session.resume.as_deref().map(|r| &r.queue);
+            counts.unconfirmed += queue.map_or(0, |q| q.len() as u64);
+            counts.unconfirmed_bytes += queue.map_or(0, |q| q.bytes() as u64);
         }
         let entries = || self.directory.values();
         counts.ids += entries().filter(|e| !e.devices.is_empty()).count() as u64;

@@ -92,6 +92,8 @@ impl Desk for Arc<Driver> {
             networks: now.networks,
             swarms: now.swarms,
             watches: now.watches,
+            queued_frames: now.unconfirmed,
+            queued_bytes: now.unconfirmed_bytes,
             stored_signals: now.stored_signals,
         };
         *counted = Some((Instant::now(), counts.clone()));

@@ -100,6 +100,8 @@ counts! {
     networks "Networks."
     swarms "Swarms."
     watches "Standing wishes to hear of an id's presence."
+    queued_frames "Frames kept until their receivers confirm them."
+    queued_bytes "Bytes of these frames."
     stored_signals "Signals that wait for absent peers."
 }
 
