@@ -111,7 +111,66 @@ thread_local! {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Whatever is written when, and wherever the queue is forgotten, the receiver sees whole frames in order.
+        #[test]
+        fn what_leaves_is_whole_frames(steps in proptest::collection::vec(any_step(), 0..60)) {
+            let mut outbox = Outbox::default();
+            let (mut received, mut pushed) = (Vec::new(), 0u32);
+            for step in steps {
+                match step {
+                    Step::Push(len) => {
+                        pushed += 1;
+                        outbox.push(Kind::Binary, &[&pushed.to_be_bytes(), vec![0; len].as_slice()].concat());
+                    }
+                    Step::Write(n) => {
+                        let n = n.min(outbox.len());
+                        received.extend_from_slice(&outbox.pending()[..n]);
+                        outbox.advance(n);
+                    }
+                    Step::Forget => outbox.forget_unbegun(),
+                }
+            }
+            outbox.push_close(Some(1000), "");
+            received.extend_from_slice(outbox.pending());
+            let (mut rest, mut last) = (received.as_slice(), 0);
+            while rest != [0x88, 2, 3, 0xe8] {
+                let len = frame::first_frame_len(rest).unwrap();
+                let number = u32::from_be_bytes(*rest[payload_at(rest)..].first_chunk().unwrap());
+                prop_assert!(number > last);
+                last = number;
+                rest = &rest[len..];
+            }
+        }
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Push(usize),
+        Write(usize),
+        Forget,
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => prop_oneof![0..50usize, 100..200usize, 5_000..20_000usize].prop_map(Step::Push),
+            3 => prop_oneof![1..20usize, 1_000..40_000usize].prop_map(Step::Write),
+            1 => Just(Step::Forget),
+        ]
+    }
+
+    /// Where the payload of a frame begins.
+    fn payload_at(frame: &[u8]) -> usize {
+        match frame[1] {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        }
+    }
 
     #[test]
     fn forgetting_keeps_the_frame_that_is_half_written() {
