@@ -43,6 +43,8 @@ const RULES: &[fn(&Tree) -> Vec<Finding>] = &[
     source::openings,
     source::unfinished,
     source::whitespace,
+    spec::codes,
+    spec::limits,
     spec::messages,
 ];
 

@@ -3,11 +3,16 @@
 use std::collections::BTreeSet;
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
-use wigwag_wire::request;
+use wigwag_wire::limits::Limits;
+use wigwag_wire::{Code, request};
 
-use super::{Finding, Tree};
+use super::source::has_word;
+use super::{Finding, Tree, has_extension};
 
 const PROTOCOL: &str = "spec/protocol.md";
+const CODES: &str = "crates/wire/src/code.rs";
+const LIMITS: &str = "crates/wire/src/limits.rs";
+const TRANSCRIPTS: &str = "spec/vectors/transcripts/";
 const EVENTS: &str = "crates/wire/src/event.rs";
 
 /// Every request and every event has its heading in the protocol, and every such heading its message.
@@ -17,6 +22,32 @@ pub(super) fn messages(tree: &Tree) -> Vec<Finding> {
     };
     let known: BTreeSet<&str> = request::TYPES.iter().copied().chain(event_types(events)).collect();
     compare(&headed_messages(protocol), &known)
+}
+
+/// Every code is said by somebody: one that nothing refuses with is a promise that nobody keeps.
+pub(super) fn codes(tree: &Tree) -> Vec<Finding> {
+    let sources: Vec<&str> = tree
+        .texts(|path| path.contains("/src/") && path.starts_with("crates/") && path != CODES && path != LIMITS)
+        .map(|(_, text)| text)
+        .collect();
+    let said = |code: &Code| sources.iter().any(|text| has_word(text, &format!("{code:?}")));
+    let unsaid = Code::ALL.iter().filter(|code| !said(code));
+    unsaid.map(|code| Finding::new(CODES, 0, format!("nothing refuses with {code}"))).collect()
+}
+
+/// Every limit is met by a test.
+pub(super) fn limits(tree: &Tree) -> Vec<Finding> {
+    let tests: Vec<&str> = tree
+        .texts(|path| path.starts_with("crates/") && has_extension(path, "rs"))
+        .filter_map(|(path, text)| match path.contains("/tests/") {
+            true => Some(text),
+            false => text.split_once("#[cfg(test)]").map(|(_, tests)| tests),
+        })
+        .chain(tree.texts(|path| path.starts_with(TRANSCRIPTS)).map(|(_, text)| text))
+        .collect();
+    let met = |key: &str| tests.iter().any(|text| has_word(text, key));
+    let unmet = Limits::ROWS.iter().filter(|row| !met(row.key));
+    unmet.map(|row| Finding::new(LIMITS, 0, format!("no test names `{}`", row.key))).collect()
 }
 
 fn compare(headed: &BTreeSet<String>, known: &BTreeSet<&str>) -> Vec<Finding> {
@@ -67,6 +98,23 @@ mod tests {
             "spec/protocol.md: `gone` is no message that the code knows",
         ];
         expect(&findings, &expected);
+    }
+
+    #[test]
+    fn a_code_that_nothing_says_is_found() {
+        let all: Vec<String> = Code::ALL.iter().map(|code| format!("Code::{code:?}")).collect();
+        let but_one: Vec<&str> = all.iter().map(String::as_str).filter(|code| *code != "Code::NotFound").collect();
+        let tree = Tree::of(&[("crates/wire/src/code.rs", "NotFound"), ("crates/hub/src/a.rs", &but_one.join(" "))]);
+        expect(&codes(&tree), &["crates/wire/src/code.rs: nothing refuses with 4404 not_found"]);
+        assert!(codes(&Tree::of(&[("crates/hub/src/a.rs", &all.join(" "))])).is_empty());
+    }
+
+    #[test]
+    fn a_limit_that_no_test_meets_is_found() {
+        let keys: Vec<&str> = Limits::ROWS.iter().map(|row| row.key).filter(|key| *key != "sockets").collect();
+        let source = "fn f(l: &Limits) { l.sockets }\n#[cfg(test)]\nmod tests {}\n";
+        let tree = Tree::of(&[("crates/hub/tests/a.rs", &keys.join(" ")), ("crates/hub/src/b.rs", source)]);
+        expect(&limits(&tree), &["crates/wire/src/limits.rs: no test names `sockets`"]);
     }
 
     #[test]
