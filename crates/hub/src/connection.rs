@@ -1,15 +1,15 @@
 //! One socket of the native protocol: challenge, proof, then requests at a bounded rate.
 //!
-//! Owned by whoever carries the socket, so a frame costs no lock until it concerns somebody else.
-//! While the store is asked about a name, the shell hands in no more frames; see [`Connection::is_waiting`].
+//! Owned by whoever carries the socket, so nothing about proofs and rates takes a lock.
+//! While the store is asked whether a key speaks for a name, the shell hands in no more frames; see [`Connection::is_waiting`].
 
 use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
 use wigwag_wire::code::{Closes, Code};
-use wigwag_wire::event::{Challenge, Done, ErrorEvent};
+use wigwag_wire::event::{Challenge, ErrorEvent};
 use wigwag_wire::id::IdForm;
-use wigwag_wire::request::{Hello, NameChange, NameOp};
+use wigwag_wire::request::{Hello, NameChange};
 use wigwag_wire::signature::{HelloStatement, NameStatement, verify};
 use wigwag_wire::{Device, Event, Namespace, PeerId, PublicKey, Refusal, Request, VERSION};
 
@@ -18,7 +18,7 @@ use crate::hub::Hub;
 use crate::ids::{DialectId, Party, SocketId};
 use crate::input::Input;
 use crate::limiter::{Limiter, Rate};
-use crate::output::{Ask, Note, Output, Outputs};
+use crate::output::{Ask, Naming, Note, Output, Outputs};
 use crate::peers::Opening;
 use crate::time::{Moment, Now};
 
@@ -52,7 +52,6 @@ struct Ready {
     key: Option<PublicKey>,
     /// The namespace as the hello gave it, which later statements repeat.
     namespace: String,
-    naming: Option<(Option<u64>, NameOp, PublicKey)>,
 }
 
 /// A hello whose signature holds.
@@ -64,11 +63,10 @@ struct Proved {
     device: Device,
     key: Option<PublicKey>,
     resume: Option<(String, u64)>,
-    n: Option<u64>,
 }
 
 /// What can happen to a socket.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Received<'a> {
     /// A text frame.
     Text(&'a str),
@@ -78,8 +76,6 @@ pub enum Received<'a> {
     Pong(&'a [u8]),
     /// Answer to [`Ask::Claim`].
     Claimed(Claimed),
-    /// Answer to [`Ask::Name`].
-    Named(Result<(), Code>),
     /// Time passed.
     Tick,
     /// The operator banned these addresses just now.
@@ -129,22 +125,23 @@ impl Connection {
             Received::Binary => self.close(1003, "text only", out),
             Received::Pong(payload) => {
                 if let (State::Ready(ready), Some(count)) = (&self.state, count_of(payload)) {
-                    hub.handle(now, Input::Confirmed { who: &ready.party, count }, out);
+                    hub.handle(now, Input::Confirmed { who: &ready.party, socket: self.socket, count }, out);
                 }
             }
             Received::Claimed(claimed) => {
+                // The answer may come when the handshake time is over or the socket is lost.
+                if !matches!(self.state, State::Claiming(_)) {
+                    return;
+                }
                 let State::Claiming(proved) = std::mem::replace(&mut self.state, State::Challenged) else { return };
                 match claimed {
                     Claimed::Yes => self.begin(hub, now, *proved, out),
-                    Claimed::No(code) => self.refuse_hello(proved.n, &code.into(), out),
+                    Claimed::No(code) => self.refuse_hello(None, &code.into(), out),
                 }
             }
-            Received::Named(result) => self.named(hub, now, result, out),
             Received::Tick => {
-                let limit = hub.rules().limits.handshake_ms;
-                if limit != 0 && !self.is_proved() && now.at - self.opened >= limit {
+                if self.next_deadline(hub).is_some_and(|due| due <= now.at) {
                     self.refuse_hello(None, &Code::HelloLate.into(), out);
-                    self.close(Code::HelloLate.number(), Code::HelloLate.name(), out);
                 }
             }
             Received::Banned(prefix) => self.banned(hub, now, &prefix, out),
@@ -166,11 +163,7 @@ impl Connection {
 
     /// Whether an answer from outside is awaited, so that no more frames may be handed in.
     pub fn is_waiting(&self) -> bool {
-        match &self.state {
-            State::Claiming(_) => true,
-            State::Ready(ready) => ready.naming.is_some(),
-            _ => false,
-        }
+        matches!(self.state, State::Claiming(_))
     }
 
     /// Whether the peer has proved itself, or the socket is over.
@@ -202,26 +195,32 @@ impl Connection {
             Err(unread) => return self.refuse(hub, now, unread.re, unread.refusal, out),
         };
         out.note(Note::Request(DialectId::NATIVE, request.index()));
-        match (&mut self.state, request) {
-            (State::Challenged, Request::Hello(hello)) => self.hello(hub, now, n, *hello, out),
+        match (&self.state, request) {
+            (State::Challenged, Request::Hello(hello)) => self.hello(hub, now, *hello, out),
             (State::Challenged, _) => self.refuse(hub, now, n, Code::Unproved.into(), out),
-            (State::Ready(_), Request::Hello(_)) => self.refuse(hub, now, n, Code::AlreadyProved.into(), out),
-            (State::Ready(_), Request::Name(change)) => self.name(hub, now, n, &change, out),
+            // The `n` of a hello means nothing, so it is not taken in.
+            (State::Ready(_), Request::Hello(_)) => self.refuse(hub, now, None, Code::AlreadyProved.into(), out),
+            (State::Ready(ready), Request::Name(change)) => {
+                let naming = self.may_name(hub, ready, &change).map(|acting| Naming {
+                    who: ready.party.clone(),
+                    n,
+                    acting,
+                    op: change.op,
+                    key: change.key,
+                });
+                hub.name(now, (&ready.party, self.socket, n), naming, out);
+            }
             (State::Ready(ready), request) => {
-                let bye = matches!(request, Request::Bye(_));
                 let (who, socket, origin) = (&ready.party, self.socket, self.pass.origin());
                 hub.handle(now, Input::Request { who, socket, origin, n, request }, out);
-                if bye {
-                    self.state = State::Closed;
-                }
             }
             (State::Claiming(_) | State::Closed, _) => {}
         }
     }
 
-    fn hello(&mut self, hub: &Hub, now: Now, n: Option<u64>, hello: Hello, out: &mut dyn Outputs) {
-        match self.prove(hub, n, hello) {
-            Err(refusal) => self.refuse_hello(n, &refusal, out),
+    fn hello(&mut self, hub: &Hub, now: Now, hello: Hello, out: &mut dyn Outputs) {
+        match self.prove(hub, hello) {
+            Err(refusal) => self.refuse_hello(None, &refusal, out),
             Ok(proved) => match proved.key {
                 Some(key) if proved.id.form() == IdForm::Name => {
                     let (ns, name) = (proved.ns.clone(), proved.id.clone());
@@ -234,7 +233,7 @@ impl Connection {
     }
 
     /// Checks everything about a hello that needs nobody else.
-    fn prove(&self, hub: &Hub, n: Option<u64>, hello: Hello) -> Result<Proved, Refusal> {
+    fn prove(&self, hub: &Hub, hello: Hello) -> Result<Proved, Refusal> {
         let rules = hub.rules();
         if hello.version != 1 {
             return Err(Code::VersionUnsupported.into());
@@ -244,13 +243,10 @@ impl Connection {
         if rules.namespaces.as_ref().is_some_and(|served| !served.contains(&ns)) {
             return Err(Code::NamespaceRefused.into());
         }
-        let device = match hello.device {
-            Some(device) => device,
-            None => Device::new("").map_err(|_| Refusal::from(Code::Internal))?,
-        };
+        let device = hello.device.filter(|device| !device.as_str().is_empty()).unwrap_or_else(|| hub.no_device());
         let resume = hello.resume.map(|r| (r.token, r.seen));
         let Some(key) = hello.key else {
-            return self.guest(hub, n, (ns, namespace), hello.id.is_some(), device, resume);
+            return self.guest(hub, (ns, namespace), hello.id.is_some(), device, resume);
         };
         let own = key.id();
         let id = hello.id.unwrap_or_else(|| own.clone());
@@ -276,14 +272,13 @@ impl Connection {
         if !verify(&key, &statement.bytes(), signature, rules.p256) {
             return Err(Code::BadSignature.into());
         }
-        Ok(Proved { ns, namespace, id, device, key: Some(key), resume, n })
+        Ok(Proved { ns, namespace, id, device, key: Some(key), resume })
     }
 
     /// A hello without a key: a new guest, or one with the token of its session.
     fn guest(
         &self,
         hub: &Hub,
-        n: Option<u64>,
         (ns, namespace): (Namespace, String),
         names_id: bool,
         device: Device,
@@ -301,9 +296,9 @@ impl Connection {
         let known = resume.as_ref().and_then(|(token, _)| hub.guest_of_token(token)).filter(|p| p.ns == ns);
         match known {
             Some(party) => {
-                Ok(Proved { ns, namespace, id: party.id.clone(), device: party.device.clone(), key: None, resume, n })
+                Ok(Proved { ns, namespace, id: party.id.clone(), device: party.device.clone(), key: None, resume })
             }
-            None => Ok(Proved { ns, namespace, id: hub.guest_id(), device, key: None, resume: None, n }),
+            None => Ok(Proved { ns, namespace, id: hub.guest_id(), device, key: None, resume: None }),
         }
     }
 
@@ -318,59 +313,35 @@ impl Connection {
             resume: proved.resume,
             lasting: true,
         };
-        match hub.begin_session(now, opening, out) {
+        match hub.open(now, opening, out) {
             Ok(party) => {
                 hub.proved(&mut self.pass);
-                let ready = Ready { party, key: proved.key, namespace: proved.namespace, naming: None };
+                let ready = Ready { party, key: proved.key, namespace: proved.namespace };
                 self.state = State::Ready(Box::new(ready));
             }
-            Err(refusal) => self.refuse_hello(proved.n, &refusal, out),
+            Err(refusal) => self.refuse_hello(None, &refusal, out),
         }
     }
 
-    fn name(&mut self, hub: &Hub, now: Now, n: Option<u64>, change: &NameChange, out: &mut dyn Outputs) {
-        let nonce = self.nonce_text();
-        let State::Ready(ready) = &mut self.state else { return };
-        let refusal = match ready.key {
-            Some(acting) if ready.party.id.form() == IdForm::Name => {
-                let statement = NameStatement {
-                    server: &hub.rules().server,
-                    nonce: &nonce,
-                    namespace: &ready.namespace,
-                    name: ready.party.id.as_str(),
-                    op: change.op.as_str(),
-                    key: &change.key,
-                };
-                let begun = hub.begin_request(&ready.party, self.socket, n);
-                if let Err(refusal) = begun {
-                    refusal
-                } else if verify(&acting, &statement.bytes(), &change.signature, hub.rules().p256) {
-                    ready.naming = Some((n, change.op, change.key));
-                    let (socket, ns, name) = (self.socket, ready.party.ns.clone(), ready.party.id.clone());
-                    out.emit(Output::Ask(Ask::Name { socket, ns, name, acting, op: change.op, key: change.key }));
-                    return;
-                } else {
-                    Code::BadSignature.into()
-                }
-            }
-            _ => Refusal::new(Code::NotAllowed, "Only a session whose id is a name can change that name's keys."),
+    /// The key that signed a change of the name's keys, if it did.
+    fn may_name(&self, hub: &Hub, ready: &Ready, change: &NameChange) -> Result<PublicKey, Refusal> {
+        let name = &ready.party.id;
+        let Some(acting) = ready.key.filter(|_| name.form() == IdForm::Name) else {
+            let message = "Only a session whose id is a name can change that name's keys.";
+            return Err(Refusal::new(Code::NotAllowed, message));
         };
-        self.refuse(hub, now, n, refusal, out);
-    }
-
-    fn named(&mut self, hub: &Hub, now: Now, result: Result<(), Code>, out: &mut dyn Outputs) {
-        let State::Ready(ready) = &mut self.state else { return };
-        let Some((n, op, key)) = ready.naming.take() else { return };
-        let party = ready.party.clone();
-        if let Err(code) = result {
-            return self.refuse(hub, now, n, code.into(), out);
+        let statement = NameStatement {
+            server: &hub.rules().server,
+            nonce: &self.nonce_text(),
+            namespace: &ready.namespace,
+            name: name.as_str(),
+            op: change.op.as_str(),
+            key: &change.key,
+        };
+        match verify(&acting, &statement.bytes(), &change.signature, hub.rules().p256) {
+            true => Ok(acting),
+            false => Err(Code::BadSignature.into()),
         }
-        let replaced = match op {
-            NameOp::Add => None,
-            NameOp::Rotate => ready.key,
-            NameOp::Remove => Some(key),
-        };
-        hub.named(now, &party, n.map(|re| Done { re, receivers: None }), replaced, out);
     }
 
     /// Goes if it comes from one of these addresses. Its session ends, for it could not be resumed from there.
@@ -379,23 +350,25 @@ impl Connection {
             return;
         }
         match &self.state {
-            State::Ready(ready) => hub.close(now, &ready.party, Code::Banned, out),
-            _ => self.close(Code::Banned.number(), Code::Banned.name(), out),
+            State::Ready(ready) => hub.close(now, &ready.party, self.socket, Code::Banned, out),
+            State::Closed => {}
+            _ => self.refuse_hello(None, &Code::Banned.into(), out),
         }
     }
 
     /// Refuses a request: through the session where there is one, so that it is counted like everything else.
-    fn refuse(&self, hub: &Hub, now: Now, n: Option<u64>, refusal: Refusal, out: &mut dyn Outputs) {
+    fn refuse(&mut self, hub: &Hub, now: Now, n: Option<u64>, refusal: Refusal, out: &mut dyn Outputs) {
         match &self.state {
-            State::Ready(ready) => hub.handle(now, Input::Unread { who: &ready.party, n, refusal }, out),
-            State::Closed => {}
-            _ => {
-                out.note(Note::Refused(refusal.code));
-                self.send(&Event::Error(ErrorEvent::new(n, &refusal)), out);
+            State::Ready(ready) => {
+                let (who, socket) = (&ready.party, self.socket);
+                hub.handle(now, Input::Unread { who, socket, n, refusal }, out);
             }
+            State::Closed => {}
+            _ => self.refuse_hello(n, &refusal, out),
         }
     }
 
+    /// Refuses whoever has not proved itself, and closes where the code says so.
     fn refuse_hello(&mut self, n: Option<u64>, refusal: &Refusal, out: &mut dyn Outputs) {
         out.note(Note::Refused(refusal.code));
         self.send(&Event::Error(ErrorEvent::new(n, refusal)), out);

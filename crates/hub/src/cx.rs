@@ -1,6 +1,7 @@
 //! What a handler works with: the time, the rules, and the ways to make something happen.
 //!
-//! Lock order: a group's shard may be held while a peers' shard is taken, never the reverse, and never two of the same kind.
+//! Lock order: a group's shard may be held while a peers' shard is taken, never the reverse, and never two of the same kind. Under
+//! either, a door, a tally or a random source may be taken: those take nothing else.
 //! What would break that order is put into [`Cx::later`] and done when no lock is held.
 
 use std::collections::VecDeque;
@@ -10,8 +11,9 @@ use bytes::Bytes;
 use rand_core::Rng;
 use smallvec::SmallVec;
 use wigwag_wire::event::{Ack, Done, ErrorEvent, Presence};
-use wigwag_wire::{Event, Namespace, PeerId, Refusal};
+use wigwag_wire::{Device, Event, Namespace, PeerId, Refusal};
 
+use crate::admission::Origin;
 use crate::hub::Hub;
 use crate::ids::{DialectId, GroupKey, Party, SessionId};
 use crate::output::{Note, Outputs};
@@ -49,10 +51,12 @@ pub(crate) enum Later {
         seen: Option<u64>,
         revision: u64,
     },
-    /// Watch or unwatch an id at its own shard.
-    Watch { watcher: Arc<Party>, id: PeerId, on: bool },
+    /// Watch an id at its own shard. A miss counts against that address.
+    Watch { watcher: Arc<Party>, id: PeerId, origin: Option<Origin> },
+    /// Watch an id no longer.
+    Unwatch { watcher: Arc<Party>, id: PeerId },
     /// Acknowledged signals that may not have arrived.
-    Lost { sender: SessionId, to: Arc<Party>, n: Vec<u64> },
+    Lost { sender: SessionId, to: PeerId, device: Device, n: Vec<u64> },
 }
 
 /// An event for many: written once for each dialect among its receivers.

@@ -2,23 +2,22 @@
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
-use std::sync::Arc;
-use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard};
 
 use bytes::Bytes;
 use foldhash::quality::FixedState;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
-use wigwag_wire::event::{ErrorEvent, PresenceEvent};
-use wigwag_wire::{Code, Event, Namespace, Refusal, Request};
+use wigwag_wire::event::{ErrorEvent, Lost, PresenceEvent};
+use wigwag_wire::{Code, Device, Event, Namespace, PeerId, Refusal, Request};
 
 use crate::admission::{Admission, Bans, Origin, Place};
 use crate::cx::{Cx, Later};
 use crate::groups::Groups;
 use crate::ids::{GroupKey, GroupKind, Party, SessionId, SocketId};
 use crate::input::Input;
-use crate::lock::Lock;
+use crate::lock::{Earliest, Lock, Shard};
 use crate::output::{Note, Outputs};
 use crate::peers::{Peers, Telling};
 use crate::rules::Rules;
@@ -34,12 +33,19 @@ const RNGS: usize = 8;
 /// The server as one pure machine. Shared by all threads: each input takes the locks of the shards that it touches.
 pub struct Hub {
     rules: Rules,
+    /// What decides which shard is whose. Sessions' numbers tell it to whoever looks closely; the tables inside the shards have
+    /// another seed, so that nobody can fill one bucket of them.
     seed: u64,
+    /// Told apart from other hubs: those that neither wrote nor read the same snapshot.
+    epoch: u64,
+    /// The device of a peer that names none.
+    no_device: Device,
     voices: Vec<Box<dyn Voice>>,
-    peers: Vec<Lock<Peers>>,
-    groups: Vec<Lock<Groups>>,
-    doors: Vec<Lock<Admission>>,
+    peers: Vec<Shard<Peers>>,
+    groups: Vec<Shard<Groups>>,
+    doors: Vec<Shard<Admission>>,
     bans: Lock<Bans>,
+    earliest: Arc<Earliest>,
     rngs: Vec<Lock<ChaCha12Rng>>,
     next_rng: AtomicUsize,
     tallies: Tallies,
@@ -49,23 +55,27 @@ impl Hub {
     /// A hub with these rules and voices (the first is the native one), all of whose randomness comes from `seed`.
     pub fn new(rules: Rules, voices: Vec<Box<dyn Voice>>, seed: [u8; 32]) -> Self {
         let mut rng = ChaCha12Rng::from_seed(seed);
-        let hash_seed = rng.next_u64();
+        let (shard_seed, table_seed, epoch) = (rng.next_u64(), rng.next_u64(), rng.next_u64());
         let mut rngs = Vec::new();
         rngs.resize_with(RNGS, || {
             let mut seed = [0; 32];
             rng.fill_bytes(&mut seed);
             Lock::new(ChaCha12Rng::from_seed(seed))
         });
-        let hasher = FixedState::with_seed(hash_seed);
+        let hasher = FixedState::with_seed(table_seed);
+        let earliest = Earliest::new();
         let tallies = Tallies::new(rules.limits.sessions_per_namespace != 0);
         Self {
             rules,
-            seed: hash_seed,
+            seed: shard_seed,
+            epoch,
+            no_device: Device::new("").unwrap_or_else(|_| unreachable!("an empty device is a device")),
             voices,
-            peers: (0..SHARDS).map(|shard| Lock::new(Peers::new(shard, hasher.clone()))).collect(),
-            groups: (0..SHARDS).map(|_| Lock::new(Groups::new(&hasher))).collect(),
-            doors: (0..SHARDS).map(|_| Lock::new(Admission::new(hasher.clone()))).collect(),
+            peers: (0..SHARDS).map(|at| Shard::new(Peers::new(at, &hasher), earliest.clone())).collect(),
+            groups: (0..SHARDS).map(|_| Shard::new(Groups::new(&hasher), earliest.clone())).collect(),
+            doors: (0..SHARDS).map(|_| Shard::new(Admission::new(hasher.clone()), earliest.clone())).collect(),
             bans: Lock::default(),
+            earliest,
             rngs,
             next_rng: AtomicUsize::new(0),
             tallies,
@@ -81,39 +91,33 @@ impl Hub {
                     cx.refuse(who, n, &refusal);
                 }
             }
-            Input::Unread { who, n, refusal } => cx.refuse(who, n, &refusal),
-            Input::Confirmed { who, count } => self.peers(who.session).lock().confirmed(&mut cx, who.session, count),
+            Input::Unread { who, socket, n, refusal } => {
+                // Its number is taken in, unless it is an old one; what is wrong with the frame was found first.
+                if self.begin(who, socket, n).unwrap_or(true) {
+                    cx.refuse(who, n, &refusal);
+                }
+            }
+            Input::Confirmed { who, socket, count } => {
+                self.peers(who.session).lock().confirmed(who.session, socket, count);
+            }
             Input::Detached { who, socket } => self.peers(who.session).lock().detached(&mut cx, who.session, socket),
             Input::Where { ns, id, place } => self.home(&ns, id.as_str()).lock().located(&mut cx, &ns, &id, place),
-            Input::Kept { number, ns, to, ok } => {
-                self.home(&ns, to.as_str()).lock().kept(&mut cx, &ns, &to, number, ok)
-            }
+            Input::Named { naming, result } => self.named(&mut cx, &naming, result),
+            Input::Kept { number, ns, to, ok } => self.home(&ns, to.as_str()).lock().kept(&mut cx, number, ok),
             Input::Arrived { ticket, ns, to, record } => {
                 self.home(&ns, to.as_str()).lock().arrived(&mut cx, ticket, &ns, &to, record);
             }
             Input::Carried { ticket, ns, to, status } => {
-                self.home(&ns, to.as_str()).lock().carried(&mut cx, ticket, &to, status);
+                self.home(&ns, to.as_str()).lock().carried(&mut cx, ticket, status);
             }
-            Input::Tick => {
-                for shard in &self.peers {
-                    shard.lock().tick(&mut cx);
-                }
-                for shard in &self.groups {
-                    shard.lock().tick(&mut cx);
-                }
-                for shard in &self.doors {
-                    shard.lock().tick(now.at);
-                }
-            }
+            Input::Tick => self.tick(&mut cx),
         }
         self.settle(&mut cx);
     }
 
-    /// When [`Input::Tick`] is due next.
+    /// When [`Input::Tick`] is due next. It may come too early, and then finds nothing to do. Costs one look: ask after every input.
     pub fn next_deadline(&self) -> Option<Moment> {
-        let peers = self.peers.iter().filter_map(|shard| shard.lock().next_deadline());
-        let groups = self.groups.iter().filter_map(|shard| shard.lock().next_deadline());
-        peers.chain(groups).min()
+        self.earliest.get()
     }
 
     /// The rules it was made with.
@@ -137,7 +141,7 @@ impl Hub {
                         self.group(&group).lock().ended(cx, &party, &group);
                     }
                     for id in watching {
-                        self.home(&party.ns, id.as_str()).lock().watch(cx, &party, &id, false);
+                        self.home(&party.ns, id.as_str()).lock().unwatch(&party.ns, &id, party.session);
                     }
                 }
                 Later::State { party, groups, state } => {
@@ -151,20 +155,55 @@ impl Hub {
                     self.peers(to).lock().tell_own(cx, to, &Event::Error(ErrorEvent::new(n, &refusal)));
                 }
                 Later::Presence { ns, id, watchers, state, seen, revision } => {
-                    let event = Event::Presence(PresenceEvent { id: &id, state, seen });
+                    let event = PresenceEvent { id: &id, state, seen };
                     for watcher in watchers {
-                        let told = self.peers(watcher).lock().told_presence(cx, watcher, &id, revision, &event);
-                        if !told {
-                            self.home(&ns, id.as_str()).lock().drop_watcher(&ns, &id, watcher);
+                        if !self.peers(watcher).lock().told_presence(cx, watcher, revision, &event) {
+                            self.unwatch(cx, &ns, &id, watcher);
                         }
                     }
                 }
-                Later::Watch { watcher, id, on } => {
-                    self.home(&watcher.ns, id.as_str()).lock().watch(cx, &watcher, &id, on);
+                Later::Watch { watcher, id, origin } => {
+                    self.home(&watcher.ns, id.as_str()).lock().watch(cx, &watcher, &id, origin.as_ref());
                 }
-                Later::Lost { sender, to, n } => self.peers(sender).lock().lost(cx, sender, &to, &n),
+                Later::Unwatch { watcher, id } => self.unwatch(cx, &watcher.ns, &id, watcher.session),
+                Later::Lost { sender, to, device, n } => {
+                    let event = Event::Lost(Lost { to: &to, device: &device, n: &n });
+                    self.peers(sender).lock().tell_own(cx, sender, &event);
+                }
             }
         }
+    }
+
+    /// Takes a watcher out. Between its wish and this moment it may have watched again, through another socket: then it is taken in
+    /// once more, so that no wish is lost whichever comes first.
+    fn unwatch(&self, cx: &mut Cx<'_>, ns: &Namespace, id: &PeerId, watcher: SessionId) {
+        self.home(ns, id.as_str()).lock().unwatch(ns, id, watcher);
+        let again = self.peers(watcher).lock().watches(watcher, id);
+        if let Some(party) = again {
+            self.home(ns, id.as_str()).lock().watch(cx, &party, id, None);
+        }
+    }
+
+    /// Visits the shards that are due, and no others.
+    fn tick(&self, cx: &mut Cx<'_>) {
+        let now = cx.now.at;
+        self.earliest.forget();
+        // Also if a shard panics: the others must still be visited when they are due.
+        let _remember = Remember(self);
+        for shard in self.peers.iter().filter(|shard| shard.is_due(now)) {
+            shard.lock().tick(cx);
+        }
+        for shard in self.groups.iter().filter(|shard| shard.is_due(now)) {
+            shard.lock().tick(cx);
+        }
+        for shard in self.doors.iter().filter(|shard| shard.is_due(now)) {
+            shard.lock().tick(now);
+        }
+    }
+
+    /// Takes in the number of a request; `false` where the socket no longer speaks for the session, which nobody need be told.
+    fn begin(&self, who: &Party, socket: SocketId, n: Option<u64>) -> Result<bool, Refusal> {
+        self.peers(who.session).lock().begin(who.session, socket, n)
     }
 
     fn request(
@@ -176,7 +215,9 @@ impl Hub {
         n: Option<u64>,
         request: &Request<'_>,
     ) -> Result<(), Refusal> {
-        self.begin_request(who, socket, n)?;
+        if !self.begin(who, socket, n)? {
+            return Ok(());
+        }
         match request {
             Request::Signal(signal) => {
                 self.home(&who.ns, &signal.to).lock().signal(cx, who, origin, n, signal)?;
@@ -187,10 +228,13 @@ impl Hub {
             }
             Request::Watch(watch) => {
                 self.may_guess(cx.now.at, origin)?;
-                self.peers(who.session).lock().start_watching(cx, who, n, &watch.ids)?;
+                self.peers(who.session).lock().start_watching(cx, who, origin, n, &watch.ids)?;
             }
             Request::Unwatch(watch) => self.peers(who.session).lock().stop_watching(cx, who, n, &watch.ids),
-            Request::Seen(seen) => self.peers(who.session).lock().confirmed(cx, who.session, seen.seen),
+            Request::Seen(seen) => {
+                self.peers(who.session).lock().confirmed(who.session, socket, seen.seen);
+                cx.done(who, n, None);
+            }
             Request::Bye(_) => self.peers(who.session).lock().bye(cx, who.session, socket),
             Request::Ice(_) => self.peers(who.session).lock().ice(cx, who, n),
             Request::Broadcast(broadcast) => self.broadcast(cx, who, n, broadcast)?,
@@ -257,27 +301,35 @@ impl Hub {
         self.seed
     }
 
-    /// Takes over the seed of an earlier hub, so that everything is at home in the same shard again.
-    pub(crate) fn reseed(&mut self, seed: u64) {
-        self.seed = seed;
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Takes the place of an earlier hub: everything is at home in the same shard again, and its senders are known.
+    pub(crate) fn succeed(&mut self, seed: u64, epoch: u64) {
+        (self.seed, self.epoch) = (seed, epoch);
+    }
+
+    pub(crate) fn no_device(&self) -> Device {
+        self.no_device.clone()
     }
 
     /// The shard of a session.
-    pub(crate) fn peers(&self, session: SessionId) -> &Lock<Peers> {
+    pub(crate) fn peers(&self, session: SessionId) -> &Shard<Peers> {
         &self.peers[session.shard() % SHARDS]
     }
 
     /// The shard where an id is at home, present or not.
-    pub(crate) fn home(&self, ns: &Namespace, id: &str) -> &Lock<Peers> {
+    pub(crate) fn home(&self, ns: &Namespace, id: &str) -> &Shard<Peers> {
         &self.peers[self.shard_of(0, ns, id)]
     }
 
     /// The shard of a group.
-    pub(crate) fn group(&self, key: &GroupKey) -> &Lock<Groups> {
+    pub(crate) fn group(&self, key: &GroupKey) -> &Shard<Groups> {
         self.group_at(&key.ns, key.kind, &key.name)
     }
 
-    pub(crate) fn group_at(&self, ns: &Namespace, kind: GroupKind, name: &str) -> &Lock<Groups> {
+    pub(crate) fn group_at(&self, ns: &Namespace, kind: GroupKind, name: &str) -> &Shard<Groups> {
         &self.groups[self.shard_of(1 + kind as u8, ns, name)]
     }
 
@@ -286,21 +338,32 @@ impl Hub {
         (hash >> 32) as usize % SHARDS
     }
 
-    pub(crate) fn all_peers(&self) -> &[Lock<Peers>] {
+    pub(crate) fn all_peers(&self) -> &[Shard<Peers>] {
         &self.peers
     }
 
-    pub(crate) fn all_groups(&self) -> &[Lock<Groups>] {
+    pub(crate) fn all_groups(&self) -> &[Shard<Groups>] {
         &self.groups
     }
 
     /// The shard of an address or a network.
-    pub(crate) fn door(&self, place: Place) -> &Lock<Admission> {
+    pub(crate) fn door(&self, place: Place) -> &Shard<Admission> {
         &self.doors[(FixedState::with_seed(self.seed).hash_one(place) >> 32) as usize % SHARDS]
     }
 
     pub(crate) fn bans_list(&self) -> &Lock<Bans> {
         &self.bans
+    }
+}
+
+/// Brings the earliest deadline back after a tick.
+struct Remember<'h>(&'h Hub);
+
+impl Drop for Remember<'_> {
+    fn drop(&mut self) {
+        let Hub { peers, groups, doors, earliest, .. } = self.0;
+        let due = peers.iter().map(Shard::due).chain(groups.iter().map(Shard::due)).chain(doors.iter().map(Shard::due));
+        earliest.no_later_than(due.min().unwrap_or(Moment::NEVER));
     }
 }
 

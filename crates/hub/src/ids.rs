@@ -9,26 +9,40 @@ use wigwag_wire::{Device, Namespace, PeerId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub u64);
 
-/// One session: its shard in the upper 16 bits, then its slot, then the slot's generation, so that numbers are in the order of slots.
+/// One session: eight bits of its shard, then its slot, then the slot's generation, so that numbers are in the order of slots.
+/// Slots are used again, numbers are not: a slot would have to change hands 268 million times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub u64);
 
 impl SessionId {
+    /// Sessions that one shard may hold at once.
+    pub(crate) const SLOTS: usize = 1 << 28;
+
     /// A session of a shard, by slot and generation.
-    pub(crate) const fn new(shard: usize, generation: u16, slot: u32) -> Self {
-        Self((shard as u64) << 48 | (slot as u64) << 16 | generation as u64)
+    pub(crate) const fn new(shard: usize, slot: u32, generation: u32) -> Self {
+        Self((shard as u64) << 56 | (slot as u64 & 0xfff_ffff) << 28 | generation as u64 & 0xfff_ffff)
+    }
+
+    /// What people and logs call it.
+    pub fn name(self) -> String {
+        format!("{:016x}", self.0)
+    }
+
+    /// Reads that again.
+    pub fn parse(name: &str) -> Option<Self> {
+        (name.len() == 16).then(|| u64::from_str_radix(name, 16).ok().map(Self)).flatten()
     }
 
     pub(crate) const fn shard(self) -> usize {
-        (self.0 >> 48) as usize
+        (self.0 >> 56) as usize
     }
 
     pub(crate) const fn slot(self) -> usize {
-        (self.0 >> 16 & 0xffff_ffff) as usize
+        (self.0 >> 28 & 0xfff_ffff) as usize
     }
 
-    pub(crate) const fn generation(self) -> u16 {
-        self.0 as u16
+    pub(crate) const fn generation(self) -> u32 {
+        (self.0 & 0xfff_ffff) as u32
     }
 }
 
@@ -85,4 +99,18 @@ pub struct GroupKey {
     pub ns: Namespace,
     /// The name within namespace and kind.
     pub name: Arc<str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sessions_number_holds_its_shard_its_slot_and_its_generation() {
+        let id = SessionId::new(63, 0xabc_def0, 0x123_4567);
+        assert_eq!((id.shard(), id.slot(), id.generation()), (63, 0xabc_def0, 0x123_4567));
+        assert!(SessionId::new(1, 2, 9) < SessionId::new(1, 3, 0));
+        // A generation past the last begins anew and touches nothing else.
+        assert_eq!(SessionId::new(5, 7, 1 << 28), SessionId::new(5, 7, 0));
+    }
 }

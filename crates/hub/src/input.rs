@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use wigwag_wire::{Namespace, PeerId, Refusal, Request};
+use wigwag_wire::{Code, Namespace, PeerId, Refusal, Request};
 
 use crate::ids::{Party, SocketId};
-use crate::output::{CarryStatus, Place};
+use crate::output::{CarryStatus, Naming, Place};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub enum Input<'a> {
     Unread {
         /// Whose.
         who: &'a Arc<Party>,
+        /// On which socket.
+        socket: SocketId,
         /// The request's number, where it could be read.
         n: Option<u64>,
         /// Why.
@@ -36,6 +38,8 @@ pub enum Input<'a> {
     Confirmed {
         /// Which session.
         who: &'a Arc<Party>,
+        /// On which socket.
+        socket: SocketId,
         /// How many.
         count: u64,
     },
@@ -54,6 +58,13 @@ pub enum Input<'a> {
         id: PeerId,
         /// Where it is.
         place: Option<Place>,
+    },
+    /// Answer to [`Ask::Name`](crate::Ask). It counts even where the socket that asked is gone.
+    Named {
+        /// What was asked.
+        naming: Naming,
+        /// Whether it is done and safe.
+        result: Result<(), Code>,
     },
     /// Answer to [`Ask::Keep`](crate::Ask).
     Kept {

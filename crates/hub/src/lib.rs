@@ -26,7 +26,7 @@ pub use groups::rooms::{PartyInfo, RoomDetail, RoomInfo, RoomMemberInfo};
 pub use hub::Hub;
 pub use ids::{DialectId, GroupKey, GroupKind, Party, SessionId, SocketId};
 pub use input::Input;
-pub use output::{Ask, Carry, CarryStatus, Keep, Note, Output, Outputs, Place};
+pub use output::{Ask, Carry, CarryStatus, Keep, Naming, Note, Output, Outputs, Place};
 pub use peers::{Counts, SessionFilter, SessionInfo};
 pub use rules::{IceRules, RoomRules, Rules};
 pub use sessions::{RestoreError, Snapshot};

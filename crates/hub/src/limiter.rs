@@ -4,27 +4,27 @@ use crate::time::Moment;
 
 /// The state of one rate: the theoretical time of the next event that keeps it, in microseconds.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Limiter(u64);
+pub(crate) struct Limiter(u64);
 
 /// A rate: so many per so many milliseconds, and so many at once. A count of 0 is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
+pub(crate) struct Rate {
     /// How many per `period_ms`.
-    pub count: u64,
+    pub(crate) count: u64,
     /// The period in milliseconds.
-    pub period_ms: u64,
+    pub(crate) period_ms: u64,
     /// How many at once; at least one.
-    pub burst: u64,
+    pub(crate) burst: u64,
 }
 
 impl Rate {
     /// So many per second.
-    pub const fn per_second(count: u64, burst: u64) -> Self {
+    pub(crate) const fn per_second(count: u64, burst: u64) -> Self {
         Self { count, period_ms: 1_000, burst }
     }
 
     /// So many per minute.
-    pub const fn per_minute(count: u64, burst: u64) -> Self {
+    pub(crate) const fn per_minute(count: u64, burst: u64) -> Self {
         Self { count, period_ms: 60_000, burst }
     }
 
@@ -35,7 +35,7 @@ impl Rate {
 
 impl Limiter {
     /// Counts one event, or says after how many milliseconds one would keep the rate.
-    pub fn take(&mut self, now: Moment, rate: Rate) -> Result<(), u64> {
+    pub(crate) fn take(&mut self, now: Moment, rate: Rate) -> Result<(), u64> {
         self.check(now, rate)?;
         if rate.count != 0 {
             self.0 = self.0.max(now.0.saturating_mul(1_000)) + rate.interval_us();
@@ -44,7 +44,7 @@ impl Limiter {
     }
 
     /// Whether one event now would keep the rate, without counting it.
-    pub fn check(&self, now: Moment, rate: Rate) -> Result<(), u64> {
+    pub(crate) fn check(&self, now: Moment, rate: Rate) -> Result<(), u64> {
         if rate.count == 0 {
             return Ok(());
         }
@@ -55,7 +55,7 @@ impl Limiter {
     }
 
     /// Whether it has forgotten everything: as good as new.
-    pub fn is_idle(&self, now: Moment) -> bool {
+    pub(crate) fn is_idle(&self, now: Moment) -> bool {
         self.0 <= now.0.saturating_mul(1_000)
     }
 }
@@ -72,7 +72,7 @@ mod tests {
         for _ in 0..5 {
             assert_eq!(limiter.take(now, rate), Ok(()));
         }
-        let wait = limiter.take(now, rate).unwrap_err();
+        let wait = limiter.take(now, rate).expect_err("a sixth at once");
         assert_eq!(limiter.take(now + (wait - 1), rate), Err(1));
         assert_eq!(limiter.take(now + wait, rate), Ok(()));
         assert!(limiter.is_idle(now + 10_000));

@@ -1,11 +1,13 @@
 //! What the hub wants done: a closed list, in order, for the shell to carry out.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use wigwag_wire::code::Code;
 use wigwag_wire::request::NameOp;
 use wigwag_wire::{Namespace, PeerId, PublicKey};
 
-use crate::ids::{DialectId, SocketId};
+use crate::ids::{DialectId, Party, SocketId};
 use crate::time::Wall;
 
 /// One thing to do.
@@ -63,21 +65,8 @@ pub enum Ask {
         /// The key.
         key: PublicKey,
     },
-    /// Change the keys of a name, if `acting` speaks for it. Answered to the socket's connection.
-    Name {
-        /// The socket that waits.
-        socket: SocketId,
-        /// The namespace.
-        ns: Namespace,
-        /// The name.
-        name: PeerId,
-        /// The key that signed.
-        acting: PublicKey,
-        /// What to do.
-        op: NameOp,
-        /// With which key.
-        key: PublicKey,
-    },
+    /// Change the keys of a name, if the acting key speaks for it. Answered by [`Input::Named`](crate::Input).
+    Name(Naming),
     /// Where is this id? Answered by [`Input::Where`](crate::Input).
     Where {
         /// The namespace.
@@ -87,6 +76,21 @@ pub enum Ask {
     },
     /// Keep this durably. Answered by [`Input::Kept`](crate::Input).
     Keep(Keep),
+}
+
+/// A change of the keys that speak for a session's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naming {
+    /// Whose session asks: its id is the name.
+    pub who: Arc<Party>,
+    /// The number of its request.
+    pub n: Option<u64>,
+    /// The key that signed.
+    pub acting: PublicKey,
+    /// What to do.
+    pub op: NameOp,
+    /// With which key.
+    pub key: PublicKey,
 }
 
 /// A stored signal on its way to the store.

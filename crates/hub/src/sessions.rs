@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use data_encoding::BASE32_NOPAD;
 use rand_core::Rng;
 use serde::{Deserialize, Serialize};
-use wigwag_wire::event::Done;
-use wigwag_wire::{Event, Namespace, PeerId, PublicKey, Refusal};
+use wigwag_wire::request::NameOp;
+use wigwag_wire::{Code, PeerId, Refusal};
 
+use crate::cx::Cx;
 use crate::groups::GroupsSnapshot;
 use crate::hub::Hub;
 use crate::ids::{Party, SessionId, SocketId};
-use crate::output::Outputs;
+use crate::output::{Ask, Keep, Naming, Output, Outputs};
 use crate::peers::{Opening, PeersSnapshot, parse_token};
-use crate::time::{Now, Wall};
+use crate::time::Now;
 
 /// A hub, written out: everything but stored signals and names, which the store has.
 #[derive(Serialize, Deserialize)]
@@ -22,6 +22,7 @@ pub struct Snapshot {
     /// Raised when an older reader would misunderstand.
     version: u32,
     seed: u64,
+    epoch: u64,
     peers: Vec<PeersSnapshot>,
     groups: Vec<GroupsSnapshot>,
 }
@@ -45,6 +46,7 @@ impl Hub {
         Snapshot {
             version: SNAPSHOT_VERSION,
             seed: self.seed(),
+            epoch: self.epoch(),
             peers: self.all_peers().iter().map(|shard| shard.lock().snapshot()).collect(),
             groups: self.all_groups().iter().map(|shard| shard.lock().snapshot(&cx)).collect(),
         }
@@ -55,16 +57,16 @@ impl Hub {
         if snapshot.version != SNAPSHOT_VERSION {
             return Err(RestoreError::Version(snapshot.version));
         }
-        self.reseed(snapshot.seed);
+        self.succeed(snapshot.seed, snapshot.epoch);
         let hub = &*self;
         let mut cx = hub.cx(now, out);
         for (shard, saved) in hub.all_peers().iter().zip(snapshot.peers) {
             shard.lock().restore(&mut cx, saved);
         }
         for shard in hub.all_peers() {
-            let watches = shard.lock().watches();
-            for (watcher, id) in watches {
-                hub.home(&watcher.ns, id.as_str()).lock().watch(&mut cx, &watcher, &id, true);
+            let watching = shard.lock().watching();
+            for (watcher, id, told) in watching {
+                hub.home(&watcher.ns, id.as_str()).lock().watch_again(&mut cx, &watcher, &id, told);
             }
         }
         for (shard, saved) in hub.all_groups().iter().zip(snapshot.groups) {
@@ -75,58 +77,62 @@ impl Hub {
     }
 
     /// Loads a stored signal that the store kept. After [`Hub::restore`], before the first input.
-    pub fn restore_stored(
-        &self,
-        now: Now,
-        ns: Namespace,
-        to: PeerId,
-        number: u64,
-        expires: Wall,
-        record: Bytes,
-        out: &mut dyn Outputs,
-    ) {
+    pub fn restore_stored(&self, now: Now, kept: Keep, out: &mut dyn Outputs) {
         let mut cx = self.cx(now, out);
-        self.home(&ns, to.as_str()).lock().restore_stored(&mut cx, ns.clone(), to.clone(), number, expires, record);
+        self.home(&kept.ns, kept.to.as_str()).lock().restore_stored(&mut cx, kept);
         self.settle(&mut cx);
     }
 
-    pub(crate) fn begin_session(
-        &self,
-        now: Now,
-        opening: Opening,
-        out: &mut dyn Outputs,
-    ) -> Result<Arc<Party>, Refusal> {
+    /// Begins a session, or goes on with one.
+    pub(crate) fn open(&self, now: Now, mut opening: Opening, out: &mut dyn Outputs) -> Result<Arc<Party>, Refusal> {
+        // Most sessions share these: one text in memory does for all.
+        if opening.ns == self.rules().default_namespace {
+            opening.ns = self.rules().default_namespace.clone();
+        }
         let mut cx = self.cx(now, out);
-        let (ns, id) = (opening.ns.clone(), opening.id.clone());
-        let opened = self.home(&ns, id.as_str()).lock().open(&mut cx, opening);
+        let home = self.home(&opening.ns, opening.id.as_str());
+        let opened = home.lock().open(&mut cx, opening);
         self.settle(&mut cx);
         opened
     }
 
-    /// The keys of a name changed: answers the one who asked, and ends what the replaced key held.
-    pub(crate) fn named(
+    /// A session's wish to change its name's keys: signed as it should be, or why it may not.
+    pub(crate) fn name(
         &self,
         now: Now,
-        who: &Arc<Party>,
-        done: Option<Done>,
-        replaced: Option<PublicKey>,
+        (who, socket, n): (&Arc<Party>, SocketId, Option<u64>),
+        naming: Result<Naming, Refusal>,
         out: &mut dyn Outputs,
     ) {
         let mut cx = self.cx(now, out);
-        {
-            let mut shard = self.peers(who.session).lock();
-            if let Some(done) = done {
-                shard.tell_own(&mut cx, who.session, &Event::Done(done));
+        let begun = self.peers(who.session).lock().begin(who.session, socket, n);
+        match (begun, naming) {
+            (Ok(true), Ok(naming)) => {
+                self.peers(who.session).lock().begin_naming(who.session, n);
+                cx.out.emit(Output::Ask(Ask::Name(naming)));
             }
-            if let Some(key) = replaced {
-                shard.end_key(&mut cx, &who.ns, &who.id, &key);
-            }
+            (Ok(true), Err(refusal)) | (Err(refusal), _) => cx.refuse(who, n, &refusal),
+            (Ok(false), _) => {}
         }
         self.settle(&mut cx);
     }
 
-    pub(crate) fn begin_request(&self, who: &Party, socket: SocketId, n: Option<u64>) -> Result<(), Refusal> {
-        n.map_or(Ok(()), |n| self.peers(who.session).lock().begin(who.session, socket, n))
+    /// The store's word on it: answers the one who asked, and ends what the replaced key held.
+    pub(crate) fn named(&self, cx: &mut Cx<'_>, naming: &Naming, result: Result<(), Code>) {
+        let Naming { who, n, acting, op, key } = naming;
+        self.peers(who.session).lock().end_naming(who.session, *n);
+        if let Err(code) = result {
+            return cx.refuse(who, *n, &code.into());
+        }
+        cx.done(who, *n, None);
+        let replaced = match op {
+            NameOp::Add => None,
+            NameOp::Rotate => Some(acting).filter(|acting| *acting != key),
+            NameOp::Remove => Some(key),
+        };
+        if let Some(key) = replaced {
+            self.home(&who.ns, who.id.as_str()).lock().end_key(cx, &who.ns, &who.id, key);
+        }
     }
 
     pub(crate) fn guest_of_token(&self, token: &str) -> Option<Arc<Party>> {

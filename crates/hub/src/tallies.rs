@@ -27,17 +27,18 @@ impl Tallies {
         Self { namespaces: by_namespace.then(Lock::default), ..Self::default() }
     }
 
-    /// Whether a namespace may have one more session.
-    pub(crate) fn may_begin(&self, ns: &Namespace, limit: u64) -> Result<(), Refusal> {
-        let full = self.namespaces.as_ref().is_some_and(|all| all.lock().get(ns).is_some_and(|have| *have >= limit));
-        if full { Err(Code::NamespaceFull.into()) } else { Ok(()) }
-    }
-
-    pub(crate) fn began(&self, ns: &Namespace) {
-        up(&self.sessions);
+    /// One more session of a namespace, unless the limit (0: none) is reached.
+    pub(crate) fn begin(&self, ns: &Namespace, limit: u64) -> Result<(), Refusal> {
         if let Some(all) = &self.namespaces {
-            *all.lock().entry(ns.clone()).or_default() += 1;
+            let mut all = all.lock();
+            let count = all.entry(ns.clone()).or_default();
+            if limit != 0 && *count >= limit {
+                return Err(Code::NamespaceFull.into());
+            }
+            *count += 1;
         }
+        up(&self.sessions);
+        Ok(())
     }
 
     pub(crate) fn ended(&self, ns: &Namespace) {
@@ -51,6 +52,12 @@ impl Tallies {
                 }
             }
         }
+    }
+
+    /// So many more bytes stored, unless that is over the limit (0: none).
+    pub(crate) fn store_within(&self, bytes: usize, limit: u64) -> bool {
+        let more = |have: u64| Some(have + bytes as u64).filter(|sum| limit == 0 || *sum <= limit);
+        self.stored_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     pub(crate) fn store(&self, bytes: usize) {

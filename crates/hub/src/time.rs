@@ -21,6 +21,11 @@ pub struct Now {
     pub wall: Wall,
 }
 
+impl Moment {
+    /// Later than everything.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+}
+
 impl Add<u64> for Moment {
     type Output = Self;
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 use wigwag_hub::{Hub, Moment, Native, Now, Origin, Pass, Received, Rules, Wall};
 use wigwag_wire::Code;
-use world::{BEGIN, Peer, World, refused_for};
+use world::{BEGIN, Peer, World, refused, refused_for};
 
 #[test]
 fn an_address_holds_only_so_many_sockets_and_room_comes_back() {
@@ -244,10 +244,10 @@ fn a_ban_shows_out_who_is_inside_and_nobody_else() {
     for socket in [inside.socket, greeting, other] {
         world.receive(socket, Received::Banned("203.0.113.0/24".parse().unwrap()));
     }
-    world.expect_closed(inside.socket, 4302);
-    world.expect_closed(greeting, 4302);
-    world.take(greeting);
-    world.take(other);
+    for socket in [inside.socket, greeting] {
+        world.expect(socket, [refused(None, 4302)]);
+        world.expect_closed(socket, 4302);
+    }
     assert!(world.is_open(other));
     assert_eq!(world.hub.counts().sessions, 0, "a session of the banned cannot be resumed");
 }

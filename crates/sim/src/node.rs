@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use wigwag_hub::{
-    Ask, Carry, CarryStatus, Claimed, Connection, Hub, IceRules, Input, Moment, Native, Now, Origin, Output, Received,
-    Rules, Snapshot, SocketId, Wall,
+    Ask, Carry, CarryStatus, Claimed, Connection, Hub, IceRules, Input, Keep, Moment, Native, Now, Origin, Output,
+    Received, Rules, Snapshot, SocketId, Wall,
 };
 use wigwag_wire::code::Code;
 use wigwag_wire::{Limits, Namespace, PeerId, PublicKey};
@@ -87,7 +87,7 @@ impl Node {
             let _ = self.hub.restore(now, snapshot, &mut out);
         }
         for (number, (ns, to, expires, record)) in self.store.signals.clone() {
-            self.hub.restore_stored(now, ns, to, number, expires, record, &mut out);
+            self.hub.restore_stored(now, Keep { number, ns, to, expires, record }, &mut out);
         }
         self.sift(now, out)
     }
@@ -175,8 +175,9 @@ impl Node {
                     let claimed = if bound == key { Claimed::Yes } else { Claimed::No(Code::NameTaken) };
                     wishes.extend(self.receive(now, socket, Received::Claimed(claimed)));
                 }
-                Output::Ask(Ask::Name { socket, .. }) => {
-                    wishes.extend(self.receive(now, socket, Received::Named(Err(Code::SwitchedOff))));
+                Output::Ask(Ask::Name(naming)) => {
+                    let result = Err(Code::SwitchedOff);
+                    wishes.extend(self.input(now, Input::Named { naming, result }));
                 }
             }
         }

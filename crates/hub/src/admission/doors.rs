@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 
 use super::Origin;
 use crate::limiter::{Limiter, Rate};
+use crate::lock::Timed;
 use crate::time::Moment;
 
 /// Addresses and networks of one shard whose misses are remembered; with 64 shards a million in all.
@@ -149,6 +150,12 @@ impl Admission {
         if self.remembered.capacity() > SMALL && self.remembered.len() * 8 < self.remembered.capacity() {
             self.remembered.shrink_to(self.remembered.len() * 2);
         }
+    }
+}
+
+impl Timed for Admission {
+    fn next_deadline(&self) -> Option<Moment> {
+        self.remembered.front().map(|(at, _)| *at)
     }
 }
 

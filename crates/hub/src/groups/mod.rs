@@ -18,6 +18,7 @@ use wigwag_wire::{Refusal, Request};
 
 use crate::cx::Cx;
 use crate::ids::{GroupKey, GroupKind, Party};
+use crate::lock::Timed;
 use crate::time::Moment;
 
 /// One shard.
@@ -91,11 +92,6 @@ impl Groups {
         self.networks.tick(cx);
     }
 
-    /// When something is due next.
-    pub(crate) fn next_deadline(&self) -> Option<Moment> {
-        [self.rooms.next_deadline(), self.networks.next_deadline()].into_iter().flatten().min()
-    }
-
     /// Writes the shard out.
     pub(crate) fn snapshot(&self, cx: &Cx<'_>) -> GroupsSnapshot {
         GroupsSnapshot {
@@ -112,5 +108,11 @@ impl Groups {
         self.topics.restore(cx, snapshot.topics);
         self.networks.restore(cx, snapshot.networks);
         self.swarms.restore(cx, snapshot.swarms);
+    }
+}
+
+impl Timed for Groups {
+    fn next_deadline(&self) -> Option<Moment> {
+        [self.rooms.next_deadline(), self.networks.next_deadline()].into_iter().flatten().min()
     }
 }

@@ -10,7 +10,7 @@ use super::Peers;
 use super::directory::Address;
 use crate::cx::Cx;
 use crate::hub::Hub;
-use crate::ids::{DialectId, GroupKind, Party, SessionId};
+use crate::ids::{DialectId, GroupKind, Party, SessionId, SocketId};
 use crate::output::Outputs;
 use crate::time::{Now, Wall};
 
@@ -126,9 +126,15 @@ impl Hub {
     }
 
     /// Ends a party's session with a code for its socket.
-    pub(crate) fn close(&self, now: Now, party: &Party, code: Code, out: &mut dyn Outputs) {
+    pub(crate) fn close(&self, now: Now, party: &Party, socket: SocketId, code: Code, out: &mut dyn Outputs) {
         let mut cx = self.cx(now, out);
-        self.peers(party.session).lock().close(&mut cx, party.session, code);
+        {
+            let mut shard = self.peers(party.session).lock();
+            // It may speak through another socket by now.
+            if shard.session(party.session).is_some_and(|s| s.socket == Some(socket)) {
+                shard.close(&mut cx, party.session, code);
+            }
+        }
         self.settle(&mut cx);
     }
 
@@ -163,13 +169,6 @@ impl Hub {
     }
 }
 
-impl SessionId {
-    /// Reads the name that `welcome` gives a session.
-    pub fn parse(name: &str) -> Option<Self> {
-        (name.len() == 16).then(|| u64::from_str_radix(name, 16).ok().map(Self)).flatten()
-    }
-}
-
 impl Peers {
     /// Whether an id is banned at the moment.
     pub(super) fn is_banned(&self, address: &Address, now: Wall) -> bool {
@@ -189,6 +188,7 @@ impl Peers {
         self.banned.remove(&Address { ns: ns.clone(), id: id.clone() }).is_some()
     }
 
+    #[expect(clippy::disallowed_methods, reason = "sums have no order")]
     fn count(&self, counts: &mut Counts) {
         for session in self.sessions() {
             counts.sessions += 1;
@@ -218,7 +218,7 @@ impl Peers {
     fn info(&self, id: SessionId) -> Option<SessionInfo> {
         let session = self.session(id)?;
         Some(SessionInfo {
-            session: format!("{:016x}", id.0),
+            session: id.name(),
             namespace: session.party.ns.clone(),
             id: session.party.id.clone(),
             device: session.party.device.clone(),

@@ -1,26 +1,32 @@
 //! Where an id is: its sessions, its watchers, what waits for it, and what the others were last told.
 
+use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
-use hashbrown::Equivalent;
+use foldhash::quality::FixedState;
+use hashbrown::{Equivalent, HashMap};
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use wigwag_wire::event::{DeviceState, Found, Presence};
+use wigwag_wire::id::IdForm;
 use wigwag_wire::{Event, Namespace, PeerId};
 
-use super::signals::Asking;
+use super::Peers;
+use super::asking::{Asked, Asking, What};
+use super::signals::refuse;
 use super::stored::Stored;
-use super::{Peers, Timer};
 use crate::admission::Origin;
 use crate::cx::{Cx, Later};
 use crate::ids::{Party, SessionId};
-use crate::time::Wall;
+use crate::time::{Moment, Wall};
 
 /// How many ids a shard remembers the last sight of.
 const LAST_SEEN_MAX: usize = 1_024;
 
 /// An id within its namespace.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Address {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Address {
     pub(super) ns: Namespace,
     pub(super) id: PeerId,
 }
@@ -29,6 +35,13 @@ pub(super) struct Address {
 pub(super) struct AddressRef<'a> {
     pub(super) ns: &'a str,
     pub(super) id: &'a str,
+}
+
+impl Address {
+    /// Whether nobody will come under this id again once it is gone: a guest's.
+    pub(super) fn is_for_now(&self) -> bool {
+        self.id.form() == IdForm::Guest
+    }
 }
 
 impl Hash for Address {
@@ -53,6 +66,7 @@ impl Equivalent<Address> for AddressRef<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     pub(super) devices: SmallVec<[SessionId; 2]>,
+    /// In order: a famous id has many.
     pub(super) watchers: Vec<SessionId>,
     /// What the watchers were last told.
     pub(super) told: Option<Presence>,
@@ -60,34 +74,62 @@ pub(super) struct Entry {
 }
 
 /// What waits for an id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) stored: Vec<Stored>,
     pub(super) asking: Option<Asking>,
+    /// Its entry among the timers of the shard.
+    pub(super) timer: Moment,
+}
+
+/// When ids were last here: of so many ids, the ones seen last.
+#[derive(Debug)]
+pub(super) struct LastSeen {
+    when: HashMap<Address, Wall, FixedState>,
+    /// The same in order; an id that was seen again since stands in it more than once.
+    order: VecDeque<(Address, Wall)>,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { stored: Vec::new(), asking: None, timer: Moment::NEVER }
+    }
+}
+
+impl LastSeen {
+    pub(super) fn new(hasher: FixedState) -> Self {
+        Self { when: HashMap::with_hasher(hasher), order: VecDeque::new() }
+    }
+
+    fn note(&mut self, address: &Address, now: Wall) {
+        self.when.insert(address.clone(), now);
+        self.order.push_back((address.clone(), now));
+        while self.order.len() > LAST_SEEN_MAX {
+            let Some((oldest, then)) = self.order.pop_front() else { break };
+            if self.when.get(&oldest) == Some(&then) {
+                self.when.remove(&oldest);
+            }
+        }
+    }
 }
 
 impl Entry {
     fn is_empty(&self) -> bool {
-        self.devices.is_empty()
-            && self.watchers.is_empty()
-            && self.waiting.as_ref().is_none_or(|w| w.stored.is_empty() && w.asking.is_none())
+        self.devices.is_empty() && self.watchers.is_empty() && self.waiting.is_none()
     }
 }
 
 impl Peers {
     /// Where is this id? Answered to the asker; a miss counts against its address.
-    pub(crate) fn find(
-        &mut self,
-        cx: &mut Cx<'_>,
-        who: &std::sync::Arc<Party>,
-        origin: &Origin,
-        n: Option<u64>,
-        id: &PeerId,
-    ) {
+    pub(crate) fn find(&mut self, cx: &mut Cx<'_>, who: &Arc<Party>, origin: &Origin, n: Option<u64>, id: &PeerId) {
         let entry = self.directory.get(&AddressRef { ns: who.ns.as_str(), id: id.as_str() });
         let here = entry.is_some_and(|e| !e.devices.is_empty());
         if !here && cx.rules().ask_where {
-            self.ask_about(cx, who, n, id);
+            let address = Address { ns: who.ns.clone(), id: id.clone() };
+            let asked = Asked { who: who.clone(), origin: *origin, n, what: What::Find };
+            if let Err(refusal) = self.ask(cx, &address, asked) {
+                refuse(cx, who.session, n, refusal);
+            }
             return;
         }
         if !here {
@@ -98,43 +140,28 @@ impl Peers {
 
     /// Answers with what this shard knows.
     pub(super) fn answer_find(&self, cx: &mut Cx<'_>, who: &Party, n: Option<u64>, id: &PeerId) {
-        let sessions: SmallVec<[&Party; 4]> = self
-            .directory
-            .get(&AddressRef { ns: who.ns.as_str(), id: id.as_str() })
-            .into_iter()
-            .flat_map(|e| &e.devices)
-            .filter_map(|s| self.session(*s))
-            .map(|s| &*s.party)
-            .collect();
-        let devices: Vec<DeviceState<'_>> =
-            sessions.iter().map(|p| DeviceState { device: &p.device, state: self.presence(p.session) }).collect();
+        let entry = self.directory.get(&AddressRef { ns: who.ns.as_str(), id: id.as_str() });
+        let sessions = entry.into_iter().flat_map(|e| &e.devices).filter_map(|s| self.session(*s));
+        let mut devices: SmallVec<[DeviceState<'_>; 4]> =
+            sessions.map(|s| DeviceState { device: &s.party.device, state: s.state }).collect();
+        devices.sort_unstable_by_key(|d| d.device);
         let state = devices.iter().map(|d| d.state).max().unwrap_or(Presence::Gone);
-        let seen = if state == Presence::Here { None } else { self.seen(who.ns.as_str(), id.as_str()) };
-        let polite = sessions.first().map_or_else(
-            || (who.id.as_str(), who.device.as_str()) < (id.as_str(), ""),
-            |other| who.is_polite_to(other),
-        );
+        let seen = self.seen(who.ns.as_str(), id.as_str(), state);
+        let polite = who.is_polite_to_id(id);
         let event = Event::Found(Found { re: n, id, state, devices: &devices, seen, polite });
         if let Some(frame) = cx.hub.frame(&event, who) {
             cx.later.push_back(Later::Frame { to: who.session, frame, event: event.index() });
         }
     }
 
-    /// When an id was last here, where that is known.
-    pub(super) fn seen(&self, ns: &str, id: &str) -> Option<u64> {
-        self.last_seen.get(&AddressRef { ns, id }).map(|w| w.0)
+    /// When an id was last here, where that is known and of use: it is not here now.
+    pub(super) fn seen(&self, ns: &str, id: &str, state: Presence) -> Option<u64> {
+        if state == Presence::Here { None } else { self.last_seen.when.get(&AddressRef { ns, id }).map(|w| w.0) }
     }
 
     /// Remembers that an id was here now.
     pub(super) fn remember_seen(&mut self, wall: Wall, address: &Address) {
-        if self.last_seen.insert(address.clone(), wall).is_none() {
-            self.last_seen_order.push_back(address.clone());
-            if self.last_seen_order.len() > LAST_SEEN_MAX
-                && let Some(oldest) = self.last_seen_order.pop_front()
-            {
-                self.last_seen.remove(&oldest);
-            }
-        }
+        self.last_seen.note(address, wall);
     }
 
     /// The best presence of an id's devices.
@@ -146,7 +173,7 @@ impl Peers {
     /// Tells the watchers if an id's presence is another than they were told.
     pub(super) fn review(&mut self, cx: &mut Cx<'_>, address: &Address) {
         let state = self.state_of(address);
-        let seen = if state == Presence::Here { None } else { self.seen(address.ns.as_str(), address.id.as_str()) };
+        let seen = self.seen(address.ns.as_str(), address.id.as_str(), state);
         let Some(entry) = self.directory.get_mut(address) else { return };
         if entry.told != Some(state) {
             entry.told = Some(state);
@@ -165,9 +192,13 @@ impl Peers {
         self.tidy(address);
     }
 
-    /// Drops an entry that nobody needs.
+    /// Drops what nobody needs: the list of what waits, and the entry.
     pub(super) fn tidy(&mut self, address: &Address) {
-        if self.directory.get(address).is_some_and(Entry::is_empty) {
+        let Some(entry) = self.directory.get_mut(address) else { return };
+        if let Some(waiting) = entry.waiting.take_if(|w| w.stored.is_empty() && w.asking.is_none()) {
+            self.timers.drop_id(waiting.timer, address);
+        }
+        if entry.is_empty() {
             self.directory.remove(address);
         }
     }
@@ -175,18 +206,15 @@ impl Peers {
     pub(super) fn entry(&mut self, address: &Address) -> &mut Entry {
         self.directory.entry(address.clone()).or_default()
     }
-
-    pub(super) fn waiting(&mut self, address: &Address) -> &mut Waiting {
-        self.entry(address).waiting.get_or_insert_default()
-    }
-
-    pub(super) fn due(&mut self, at: crate::time::Moment, timer: Timer) {
-        self.timers.push(std::cmp::Reverse((at, timer)));
-    }
 }
 
 impl Party {
     pub(super) fn address(&self) -> Address {
         Address { ns: self.ns.clone(), id: self.id.clone() }
+    }
+
+    /// Whether this party is the polite one towards an id, whatever its device.
+    pub(super) fn is_polite_to_id(&self, id: &PeerId) -> bool {
+        (self.id.as_str(), self.device.as_str()) < (id.as_str(), "")
     }
 }

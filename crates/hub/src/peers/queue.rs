@@ -5,17 +5,13 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use wigwag_wire::Limits;
 
-use super::stored::Stored;
-use crate::ids::SessionId;
+use super::receipt::Receipt;
 
 /// One counted frame.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) frame: Bytes,
-    /// The sender and its `n`, where this is a signal that was acknowledged.
-    pub(crate) acked: Option<(SessionId, u64)>,
-    /// The stored signal that this frame carries.
-    pub(crate) stored: Option<Box<Stored>>,
+    pub(crate) receipt: Receipt,
 }
 
 /// The unconfirmed frames of one session.
@@ -29,24 +25,33 @@ pub(crate) struct Queue {
     wired: u64,
     /// The count of the last mark.
     marked: u64,
-    /// Bytes handed to the socket since then.
+    /// Bytes told since then.
     unmarked_bytes: usize,
 }
 
 impl Queue {
-    /// Counts one more frame; `wired` says whether a socket gets it now.
-    pub(crate) fn push(&mut self, held: Held, wired: bool) {
+    /// Counts one more frame.
+    pub(crate) fn push(&mut self, held: Held) {
         self.bytes += held.frame.len();
         self.unmarked_bytes += held.frame.len();
         self.held.push_back(held);
-        if wired {
-            self.wired = self.sent();
-        }
+    }
+
+    /// A socket is handed everything up to now. Answers which stored signals need no longer be kept.
+    pub(crate) fn wire(&mut self) -> Vec<u64> {
+        let told = self.wired.saturating_sub(self.settled) as usize;
+        self.wired = self.count();
+        self.held.iter().skip(told).filter_map(|held| held.receipt.wired()).collect()
     }
 
     /// How many frames there have been.
-    pub(crate) fn sent(&self) -> u64 {
+    fn count(&self) -> u64 {
         self.settled + self.held.len() as u64
+    }
+
+    /// How many frames sockets were handed: more than that a client cannot have seen.
+    pub(crate) fn wired(&self) -> u64 {
+        self.wired
     }
 
     /// How many frames are held.
@@ -60,7 +65,7 @@ impl Queue {
     }
 
     /// Whether more is held than may be.
-    pub(crate) fn is_over(&self, limits: &Limits) -> bool {
+    fn is_over(&self, limits: &Limits) -> bool {
         let over = |have: usize, limit: u64| limit != 0 && have as u64 > limit;
         over(self.bytes, limits.queue_bytes) || over(self.held.len(), limits.queue_frames)
     }
@@ -71,37 +76,40 @@ impl Queue {
         fits(self.bytes + len, limits.queue_bytes) && fits(self.held.len() + 1, limits.queue_frames)
     }
 
-    /// Whether so much is unconfirmed since the last mark that the next one should not wait.
+    /// Whether so much was told since the last mark that the next one should not wait.
     pub(crate) fn wants_mark(&self, limits: &Limits) -> bool {
         let quarter = |have: u64, limit: u64| limit != 0 && have >= limit / 4;
-        quarter(self.sent() - self.marked.min(self.sent()), limits.queue_frames)
+        quarter(self.count().saturating_sub(self.marked), limits.queue_frames)
             || quarter(self.unmarked_bytes as u64, limits.queue_bytes)
     }
 
     /// The count to mark now, unless the last mark says it all.
     pub(crate) fn mark(&mut self) -> Option<u64> {
         self.unmarked_bytes = 0;
-        let sent = self.sent();
-        (sent > self.marked).then(|| {
-            self.marked = sent;
-            sent
+        let count = self.count();
+        (count > self.marked).then(|| {
+            self.marked = count;
+            count
         })
     }
 
-    /// Takes out what a client confirms. A count beyond what was sent is no confirmation.
-    pub(crate) fn confirm(&mut self, count: u64) -> Vec<Held> {
-        if count > self.sent() {
-            return Vec::new();
+    /// Drops what a client confirms. A count beyond what sockets were handed is no confirmation.
+    pub(crate) fn confirm(&mut self, count: u64) {
+        if count > self.wired {
+            return;
         }
         let known = count.saturating_sub(self.settled) as usize;
-        let taken: Vec<Held> = self.held.drain(..known).collect();
-        self.settled += taken.len() as u64;
-        self.bytes -= taken.iter().map(|h| h.frame.len()).sum::<usize>();
+        for taken in self.held.drain(..known.min(self.held.len())) {
+            self.settled += 1;
+            self.bytes -= taken.frame.len();
+            taken.receipt.confirmed();
+        }
+        self.marked = self.marked.max(self.settled);
         if self.held.is_empty() {
             // Nothing unconfirmed: an idle session holds no memory for it.
             self.held = VecDeque::new();
+            self.unmarked_bytes = 0;
         }
-        taken
     }
 
     /// Takes out the oldest frames until the bound holds.
@@ -116,17 +124,12 @@ impl Queue {
         shed
     }
 
-    /// Begins anew on another socket for a client that took in `seen` frames. Answers the frames to be told again and how many
-    /// are lost for good; `None` where the client cannot have seen so many.
-    pub(crate) fn rewind(&mut self, seen: u64) -> Option<(Vec<Held>, u64)> {
-        if seen > self.sent() {
-            return None;
-        }
-        let confirmed = self.confirm(seen);
-        self.wired = self.sent();
+    /// Begins anew on another socket, for a client that took in `seen` frames. Answers how many are lost for good.
+    pub(crate) fn rewind(&mut self, seen: u64) -> u64 {
+        self.confirm(seen);
         self.marked = self.settled;
         self.unmarked_bytes = self.bytes;
-        Some((confirmed, self.settled.saturating_sub(seen)))
+        self.settled.saturating_sub(seen)
     }
 
     /// The frames held, oldest first.
@@ -134,27 +137,18 @@ impl Queue {
         self.held.iter()
     }
 
-    /// Takes a frame that no socket was handed out of the count again.
-    pub(crate) fn withdraw(&mut self, number: u64) -> bool {
-        let unwired = (self.wired.saturating_sub(self.settled)) as usize;
-        let found = self.held.iter().skip(unwired).position(|h| h.stored.as_ref().is_some_and(|s| s.number == number));
-        let Some(at) = found else { return false };
-        if let Some(held) = self.held.remove(unwired + at) {
+    /// Takes a stored signal that no socket was handed out of the count again.
+    pub(crate) fn withdraw(&mut self, number: u64) {
+        let told = self.wired.saturating_sub(self.settled) as usize;
+        let found = self.held.iter().skip(told).position(|h| h.receipt.stored().is_some_and(|s| s.number == number));
+        if let Some(held) = found.and_then(|at| self.held.remove(told + at)) {
             self.bytes -= held.frame.len();
         }
-        true
     }
 
-    /// Whether a stored signal is held that no socket was handed.
-    pub(crate) fn holds_unwired(&self, number: u64) -> bool {
-        let unwired = (self.wired.saturating_sub(self.settled)) as usize;
-        self.held.iter().skip(unwired).any(|h| h.stored.as_ref().is_some_and(|s| s.number == number))
-    }
-
-    /// Everything held, with whether a socket was handed it.
-    pub(crate) fn into_parts(self) -> impl Iterator<Item = (Held, bool)> {
-        let wired = self.wired.saturating_sub(self.settled) as usize;
-        self.held.into_iter().enumerate().map(move |(i, held)| (held, i < wired))
+    /// Everything held, oldest first.
+    pub(crate) fn into_frames(self) -> impl Iterator<Item = Held> {
+        self.held.into_iter()
     }
 
     /// The counts, to be written out.
@@ -165,6 +159,7 @@ impl Queue {
     /// A queue read back.
     pub(crate) fn restored(settled: u64, wired: u64, held: VecDeque<Held>) -> Self {
         let bytes = held.iter().map(|h| h.frame.len()).sum();
+        let wired = wired.min(settled + held.len() as u64);
         Self { bytes, settled, wired, marked: settled, unmarked_bytes: bytes, held }
     }
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use wigwag_wire::code::Code;
 use wigwag_wire::event::Presence;
-use wigwag_wire::{PeerId, PublicKey};
+use wigwag_wire::limits::is_full;
+use wigwag_wire::{Limits, PeerId, PublicKey, Refusal};
 
 use super::queue::Queue;
-use crate::ids::{GroupKey, Party, SocketId};
+use crate::ids::{GroupKey, GroupKind, Party, SocketId};
 use crate::limiter::Limiter;
+use crate::rules::Rules;
 use crate::time::{Moment, Wall};
 
 /// One session.
@@ -21,28 +24,80 @@ pub(crate) struct Session {
     pub(crate) detached: Option<Moment>,
     /// What the others are told.
     pub(crate) state: Presence,
-    /// The hash of the resume token and the unconfirmed frames; absent for a session that ends with its socket.
+    /// What makes it outlive its socket; absent for a session that ends with it.
     pub(crate) resume: Option<Box<Resumable>>,
-    /// The `n` of the last request taken in.
+    /// The greatest `n` taken in.
     pub(crate) last_n: Option<u64>,
     pub(crate) groups: Vec<GroupKey>,
     pub(crate) watching: Vec<Watching>,
     pub(crate) began: Wall,
     pub(crate) broadcasts: Limiter,
-    /// Whether a timer for the next mark is set.
-    pub(crate) mark_due: bool,
+    /// When to ask for confirmation of what it was told.
+    pub(crate) mark_at: Moment,
+    /// When to push fresh ICE credentials.
+    pub(crate) ice_at: Moment,
+    /// Its entry among the timers of the shard.
+    pub(crate) timer: Moment,
 }
 
 /// What makes a session outlive its socket.
 #[derive(Debug)]
 pub(crate) struct Resumable {
-    pub(crate) token_hash: [u8; 16],
+    pub(crate) token: TokenHash,
+    /// The token before, good until the peer is heard on the socket whose `welcome` gave it the new one: that `welcome` may be lost.
+    pub(crate) earlier: Option<TokenHash>,
     pub(crate) queue: Queue,
 }
 
-/// One watched id, and the newest presence that was told of it.
+/// The beginning of a token's SHA-256. Tokens are not kept, so a snapshot on disk resumes nothing; and how long a comparison of
+/// hashes takes tells nobody anything about a token.
+pub(crate) type TokenHash = [u8; 16];
+
+/// One watched id.
 #[derive(Debug)]
 pub(crate) struct Watching {
     pub(crate) id: PeerId,
+    /// The presence that was told last, and which change of it that was.
+    pub(crate) told: Option<Presence>,
     pub(crate) revision: u64,
+}
+
+impl Session {
+    /// When there is something to do about it.
+    pub(crate) fn deadline(&self, rules: &Rules) -> Moment {
+        let Some(since) = self.detached else { return self.mark_at.min(self.ice_at) };
+        let away = if self.state == Presence::Here { since + rules.away_after_ms } else { Moment::NEVER };
+        away.min(since + rules.gone_after_ms)
+    }
+
+    /// Whether a token is its own.
+    pub(crate) fn is_token(&self, hash: &TokenHash) -> bool {
+        self.resume.as_deref().is_some_and(|r| r.token == *hash || r.earlier.as_ref() == Some(hash))
+    }
+
+    /// The peer is heard on its socket, so it has the token of the last `welcome`.
+    pub(crate) fn heard(&mut self) {
+        if let Some(resume) = self.resume.as_deref_mut() {
+            resume.earlier = None;
+        }
+    }
+
+    /// Notes that it is in a group.
+    pub(crate) fn enter(&mut self, group: GroupKey, limits: &Limits) -> Result<(), Refusal> {
+        if self.groups.contains(&group) {
+            return Ok(());
+        }
+        let (limit, code) = match group.kind {
+            GroupKind::Room => (limits.rooms_per_session, Code::TooManyRooms),
+            GroupKind::Topic => (limits.topics_per_session, Code::TooManyTopics),
+            GroupKind::Network => (limits.networks_per_session, Code::TooManyNetworks),
+            GroupKind::Swarm => (limits.swarms_per_session, Code::TooManySwarms),
+        };
+        let count = self.groups.iter().filter(|g| g.kind == group.kind).count();
+        if is_full(count, limit) {
+            return Err(code.into());
+        }
+        self.groups.push(group);
+        Ok(())
+    }
 }

@@ -1,103 +1,173 @@
 //! One shard of peers, written out and read back.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use wigwag_wire::code::Code;
 use wigwag_wire::event::Presence;
 use wigwag_wire::{PeerId, PublicKey};
 
+use super::directory::Address;
 use super::queue::{Held, Queue};
-use super::session::{Resumable, Session, Watching};
+use super::receipt::{Acked, Receipt, Shared};
+use super::session::{Resumable, Session, TokenHash, Watching};
+use super::signals::refuse;
 use super::stored::Stored;
-use super::{Peers, Slot, Timer};
+use super::{Peers, Slot};
 use crate::cx::Cx;
 use crate::ids::{GroupKey, Party, SessionId};
 use crate::limiter::Limiter;
-use crate::time::Wall;
+use crate::time::{Moment, Wall};
 
-/// One shard, written out. Stored signals are not in it: the store has them.
+/// One shard, written out. Stored signals that wait are not in it: the store has them.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct PeersSnapshot {
     sessions: Vec<SessionSnapshot>,
     revision: u64,
+    /// The last number of a stored signal.
+    number: u64,
+    /// Who waits for an answer that will not come, and the code that says so.
+    unanswered: Vec<(SessionId, u64, u16)>,
+    /// Stored signals of which the store had not said that it has them.
+    keeping: Vec<(Address, u64, Acked)>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct SessionSnapshot {
     party: Party,
     key: Option<PublicKey>,
-    token_hash: [u8; 16],
+    token: TokenHash,
+    earlier: Option<TokenHash>,
     settled: u64,
     wired: u64,
     held: Vec<HeldSnapshot>,
     last_n: Option<u64>,
     groups: Vec<GroupKey>,
-    watching: Vec<PeerId>,
+    watching: Vec<(PeerId, Option<Presence>)>,
     began: Wall,
     away: bool,
+    /// When it lost its socket, where it had none.
+    seen: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct HeldSnapshot {
     frame: String,
-    acked: Option<(SessionId, u64)>,
-    stored: Option<(u64, Wall, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    receipt: Option<ReceiptSnapshot>,
 }
+
+#[derive(Serialize, Deserialize)]
+struct ReceiptSnapshot {
+    acked: Option<Acked>,
+    /// Number, end and record of the stored signal.
+    stored: Option<(u64, Wall, String)>,
+    /// Whether other sessions may hold it too.
+    shared: bool,
+    wired: bool,
+}
+
+/// Signals in the hands of several sessions, by who sent them and by their number in the store.
+type Several = BTreeMap<(Option<Acked>, Option<u64>), Arc<Shared>>;
 
 impl Peers {
     /// Writes out what may be resumed.
     pub(crate) fn snapshot(&self) -> PeersSnapshot {
-        PeersSnapshot { sessions: self.sessions().filter_map(write).collect(), revision: self.revision }
+        let unanswered = self.unanswered().into_iter().map(|(who, n, code)| (who, n, code.number()));
+        PeersSnapshot {
+            sessions: self.sessions().filter_map(|session| self.write(session)).collect(),
+            revision: self.revision,
+            number: self.numbers.last,
+            unanswered: unanswered.collect(),
+            keeping: self.doubtful(),
+        }
     }
 
-    /// Reads it back. Every session has lost its socket just now.
+    /// Reads it back. Every session that had a socket has lost it just now.
     pub(crate) fn restore(&mut self, cx: &mut Cx<'_>, snapshot: PeersSnapshot) {
         self.revision = snapshot.revision;
+        self.numbers.last = snapshot.number;
+        let mut several = Several::new();
         for saved in snapshot.sessions {
-            let id = saved.party.session;
-            // A number from another layout of shards would put the session where nobody looks for it.
-            if id.shard() != self.shard || self.slot_for(id).is_none() {
-                continue;
-            }
-            let held: VecDeque<Held> = saved.held.into_iter().map(read).collect();
-            let queue = Queue::restored(saved.settled, saved.wired, held);
-            let party = Arc::new(saved.party);
-            let address = party.address();
-            let state = if saved.away { Presence::Away } else { Presence::Here };
-            let watching = saved.watching.into_iter().map(|id| Watching { id, revision: 0 }).collect();
-            let session = Session {
-                party: party.clone(),
-                key: saved.key,
-                socket: None,
-                detached: Some(cx.now.at),
-                state,
-                resume: Some(Box::new(Resumable { token_hash: saved.token_hash, queue })),
-                last_n: saved.last_n,
-                groups: saved.groups,
-                watching,
-                began: saved.began,
-                broadcasts: Limiter::default(),
-                mark_due: false,
-            };
-            self.settle_in(id, session);
-            let entry = self.entry(&address);
-            entry.devices.push(id);
-            entry.told = Some(entry.told.map_or(state, |told| told.max(state)));
-            cx.hub.tallies().began(&party.ns);
-            let (away, gone) = (cx.rules().away_after_ms, cx.rules().gone_after_ms);
-            self.due(cx.now.at + away, Timer::Away(id));
-            self.due(cx.now.at + gone, Timer::Gone(id));
+            self.read(cx, saved, &mut several);
         }
-        // Slots between the restored ones are free.
-        self.free = (0..self.slots.len() as u32).filter(|s| self.slots[*s as usize].session.is_none()).rev().collect();
+        self.free = (0..self.slots.len() as u32).filter(|s| self.slots[*s as usize].session.is_none()).collect();
+        for (who, n, code) in snapshot.unanswered {
+            refuse(cx, who, Some(n), Code::from_number(code).unwrap_or(Code::Internal).into());
+        }
+        for (address, number, acked) in snapshot.keeping {
+            self.doubt(cx.now.at + cx.rules().ask_ms, address, number, acked);
+        }
     }
 
-    /// Whom the restored sessions watch: the watched ids may be of other shards.
-    pub(crate) fn watches(&self) -> Vec<(Arc<Party>, PeerId)> {
-        self.sessions().flat_map(|s| s.watching.iter().map(|w| (s.party.clone(), w.id.clone()))).collect()
+    /// Whom the restored sessions watch, and what they were told: the watched ids may be of other shards.
+    pub(crate) fn watching(&self) -> Vec<(Arc<Party>, PeerId, Option<Presence>)> {
+        let all =
+            |s: &'_ Session| -> Vec<_> { s.watching.iter().map(|w| (s.party.clone(), w.id.clone(), w.told)).collect() };
+        self.sessions().flat_map(all).collect()
+    }
+
+    fn write(&self, session: &Session) -> Option<SessionSnapshot> {
+        let resume = session.resume.as_deref()?;
+        let (settled, wired) = resume.queue.counts();
+        let Party { session: id, ns, id: peer, device, dialect } = &*session.party;
+        let seen = session.detached.and_then(|_| self.seen(ns.as_str(), peer.as_str(), Presence::Away));
+        Some(SessionSnapshot {
+            party: Party { session: *id, ns: ns.clone(), id: peer.clone(), device: device.clone(), dialect: *dialect },
+            key: session.key,
+            token: resume.token,
+            earlier: resume.earlier,
+            settled,
+            wired,
+            held: resume.queue.frames().map(write_held).collect(),
+            last_n: session.last_n,
+            groups: session.groups.clone(),
+            watching: session.watching.iter().map(|w| (w.id.clone(), w.told)).collect(),
+            began: session.began,
+            away: session.state == Presence::Away,
+            seen,
+        })
+    }
+
+    fn read(&mut self, cx: &mut Cx<'_>, saved: SessionSnapshot, several: &mut Several) {
+        let id = saved.party.session;
+        // A number from another layout of shards would put the session where nobody looks for it.
+        if id.shard() != self.shard || self.slot_for(id).is_none() {
+            return;
+        }
+        let held: VecDeque<Held> = saved.held.into_iter().map(|held| read_held(held, several)).collect();
+        let queue = Queue::restored(saved.settled, saved.wired, held);
+        let state = if saved.away { Presence::Away } else { Presence::Here };
+        let party = Arc::new(saved.party);
+        let address = party.address();
+        let watching = saved.watching.into_iter().map(|(id, told)| Watching { id, told, revision: 0 });
+        let session = Session {
+            party: party.clone(),
+            key: saved.key,
+            socket: None,
+            detached: Some(cx.now.at),
+            state,
+            resume: Some(Box::new(Resumable { token: saved.token, earlier: saved.earlier, queue })),
+            last_n: saved.last_n,
+            groups: saved.groups,
+            watching: watching.collect(),
+            began: saved.began,
+            broadcasts: Limiter::default(),
+            mark_at: Moment::NEVER,
+            ice_at: Moment::NEVER,
+            timer: Moment::NEVER,
+        };
+        self.settle_in(id, session);
+        self.keep_timer(cx, id);
+        let entry = self.entry(&address);
+        entry.devices.push(id);
+        entry.told = entry.told.max(Some(state));
+        self.remember_seen(saved.seen.map_or(cx.now.wall, Wall), &address);
+        // What was let in before stays, whatever the limit is now.
+        let _ = cx.hub.tallies().begin(&party.ns, 0);
     }
 
     fn slot_for(&mut self, id: SessionId) -> Option<()> {
@@ -117,39 +187,41 @@ impl Peers {
     }
 }
 
-fn write(session: &Session) -> Option<SessionSnapshot> {
-    let resume = session.resume.as_deref()?;
-    let (settled, wired) = resume.queue.counts();
-    let held = resume.queue.frames().map(|h| HeldSnapshot {
-        frame: text(&h.frame),
-        acked: h.acked,
-        stored: h.stored.as_ref().map(|s| (s.number, s.expires, text(&s.record))),
-    });
-    Some(SessionSnapshot {
-        party: Party {
-            session: session.party.session,
-            ns: session.party.ns.clone(),
-            id: session.party.id.clone(),
-            device: session.party.device.clone(),
-            dialect: session.party.dialect,
-        },
-        key: session.key,
-        token_hash: resume.token_hash,
-        settled,
-        wired,
-        held: held.collect(),
-        last_n: session.last_n,
-        groups: session.groups.clone(),
-        watching: session.watching.iter().map(|w| w.id.clone()).collect(),
-        began: session.began,
-        away: session.state == Presence::Away,
-    })
+fn write_held(held: &Held) -> HeldSnapshot {
+    let receipt = match &held.receipt {
+        Receipt::None => None,
+        Receipt::One(acked) => Some(ReceiptSnapshot { acked: Some(*acked), stored: None, shared: false, wired: false }),
+        // Another confirmed it: nobody will ask about this one.
+        Receipt::Shared(shared) if shared.is_confirmed() => None,
+        Receipt::Shared(shared) => Some(ReceiptSnapshot {
+            acked: shared.acked,
+            stored: shared.stored.as_ref().map(|s| (s.number, s.expires, text(&s.record))),
+            shared: true,
+            wired: shared.is_wired(),
+        }),
+    };
+    HeldSnapshot { frame: text(&held.frame), receipt }
 }
 
-fn read(held: HeldSnapshot) -> Held {
-    let stored =
-        held.stored.map(|(number, expires, record)| Box::new(Stored { number, expires, record: record.into() }));
-    Held { frame: held.frame.into(), acked: held.acked, stored }
+fn read_held(held: HeldSnapshot, several: &mut Several) -> Held {
+    let receipt = match held.receipt {
+        None => Receipt::None,
+        Some(ReceiptSnapshot { acked: Some(acked), shared: false, .. }) => Receipt::One(acked),
+        Some(ReceiptSnapshot { acked, stored, wired, .. }) => {
+            let key = (acked, stored.as_ref().map(|(number, ..)| *number));
+            let shared = several.entry(key).or_insert_with(|| {
+                let stored = stored.map(|(number, expires, record)| Stored {
+                    number,
+                    expires,
+                    record: Bytes::from(record),
+                    acked,
+                });
+                Shared::restored(acked, stored, wired)
+            });
+            Receipt::of(shared)
+        }
+    };
+    Held { frame: held.frame.into(), receipt }
 }
 
 /// Frames and records are text; we wrote them ourselves.

@@ -1,11 +1,30 @@
-//! A signal that waits for an absent peer, and the form in which signals leave the hub.
+//! Signals that wait for an absent peer, and the form in which signals leave the hub.
+//!
+//! A stored signal waits in two places: here in memory, to be handed over at once, and in the store, to survive. The sender is
+//! answered when the store has it; until then, [`Keeping`] remembers who waits and what became of the signal meanwhile.
+//! The store forgets it when a socket is handed it, not when the receiver confirms it: a server that dies in between must not hand
+//! it over twice.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use wigwag_wire::{Device, PeerId};
+use wigwag_wire::code::Code;
+use wigwag_wire::event::Delivery;
+use wigwag_wire::limits::is_full;
+use wigwag_wire::{Device, Event, PeerId, Refusal};
 
-use crate::time::Wall;
+use super::Peers;
+use super::directory::Address;
+use super::receipt::{Acked, Receipt, Shared};
+use super::signals::{ack, refuse, signal_event};
+use super::telling::{Telling, Told, report_lost};
+use crate::cx::Cx;
+use crate::ids::{Party, SessionId};
+use crate::output::{Ask, Keep, Output};
+use crate::time::{Moment, Wall};
+
+/// A wall clock that was set back puts stored signals off by at least so many milliseconds.
+const LOOK_AGAIN_MS: u64 = 1_000;
 
 /// One stored signal.
 #[derive(Clone, Debug)]
@@ -13,10 +32,57 @@ pub(crate) struct Stored {
     pub(crate) number: u64,
     pub(crate) expires: Wall,
     pub(crate) record: Bytes,
+    pub(crate) acked: Option<Acked>,
+}
+
+/// A stored signal of which the store has not said yet whether it is safe.
+#[derive(Debug)]
+pub(crate) struct Keeping {
+    address: Address,
+    acked: Option<Acked>,
+    end: Option<End>,
+}
+
+/// What became of a signal before the store answered.
+#[derive(Debug, Default)]
+struct End {
+    /// Whether a socket was handed it.
+    wired: bool,
+    /// Whose it was, where it may not have arrived.
+    lost: Option<(PeerId, Device)>,
+}
+
+/// Signals whose store was asked by the hub that wrote the snapshot. Its answer never comes; what the store loads tells.
+#[derive(Debug, Default)]
+pub(crate) struct Unsure {
+    numbers: Vec<u64>,
+    until: Option<Moment>,
+}
+
+impl Unsure {
+    pub(super) fn next(&self) -> Option<Moment> {
+        self.until
+    }
+}
+
+/// Numbers of stored signals: unique within a store, and in the order of the signals for one id, which both live in one shard.
+/// From the top: 42 bits of wall time, 15 bits that begin at random and count upwards, 6 bits of the shard; stores count with
+/// signed integers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Numbers {
+    pub(crate) last: u64,
+}
+
+impl Numbers {
+    fn next(&mut self, now: Wall, random: u64, shard: usize) -> u64 {
+        let fresh = (now.0 & ((1 << 42) - 1)) << 15 | random >> 49;
+        self.last = fresh.max(self.last + 1);
+        (self.last << 6 | shard as u64 & 63) & i64::MAX as u64
+    }
 }
 
 /// A signal as it leaves the hub: to the store, or to another place.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Record<'a> {
     pub(crate) from: PeerId,
     pub(crate) device: Device,
@@ -25,6 +91,9 @@ pub(crate) struct Record<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) to_device: Option<String>,
     pub(crate) sent: Wall,
+    /// Whom to tell if it is lost: which hub's session, and the number of its request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) acked: Option<(u64, Acked)>,
     #[serde(borrow)]
     pub(crate) data: &'a RawValue,
 }
@@ -36,5 +105,260 @@ impl<'a> Record<'a> {
 
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
+    }
+
+    fn is_for(&self, device: &Device) -> bool {
+        self.to_device.as_deref().is_none_or(|d| d == device.as_str())
+    }
+}
+
+impl Peers {
+    /// Keeps a signal for an absent id. `None`: the acknowledgement waits for the store.
+    pub(super) fn store(
+        &mut self,
+        cx: &mut Cx<'_>,
+        address: &Address,
+        record: Record<'_>,
+        acked: Option<Acked>,
+        seconds: u64,
+    ) -> Result<Option<Delivery>, Refusal> {
+        if address.is_for_now() {
+            return Ok(Some(Delivery::Absent));
+        }
+        let stored = self.stored(cx, record, acked, seconds);
+        let limits = &cx.hub.rules().limits;
+        let waiting = self.waiting_for(address);
+        let bytes = waiting.iter().map(|s| s.record.len()).sum::<usize>() + stored.record.len();
+        if is_full(waiting.len(), limits.stored_per_id)
+            || (limits.stored_bytes_per_id != 0 && bytes as u64 > limits.stored_bytes_per_id)
+            || !cx.hub.tallies().store_within(stored.record.len(), limits.stored_bytes)
+        {
+            return Err(Code::TooManyStored.into());
+        }
+        self.keep(cx, address, &stored);
+        self.wait(cx, address, stored);
+        Ok(None)
+    }
+
+    /// A signal with a number of its own, to be stored for so many seconds.
+    pub(super) fn stored(&mut self, cx: &Cx<'_>, record: Record<'_>, acked: Option<Acked>, seconds: u64) -> Stored {
+        let record = Record { acked: acked.map(|acked| (cx.hub.epoch(), acked)), ..record };
+        let number = self.numbers.next(cx.now.wall, cx.random(), self.shard);
+        Stored { number, expires: cx.now.wall + seconds.saturating_mul(1_000), record: record.to_bytes(), acked }
+    }
+
+    /// Asks the store to keep a signal.
+    pub(super) fn keep(&mut self, cx: &mut Cx<'_>, address: &Address, stored: &Stored) {
+        self.keeping.insert(stored.number, Keeping { address: address.clone(), acked: stored.acked, end: None });
+        cx.out.emit(Output::Ask(Ask::Keep(Keep {
+            number: stored.number,
+            ns: address.ns.clone(),
+            to: address.id.clone(),
+            expires: stored.expires,
+            record: stored.record.clone(),
+        })));
+    }
+
+    /// The store's word on a signal.
+    pub(crate) fn kept(&mut self, cx: &mut Cx<'_>, number: u64, ok: bool) {
+        let Some(Keeping { address, acked, end }) = self.keeping.remove(&number) else { return };
+        let wired = end.as_ref().is_some_and(|end| end.wired);
+        match (&end, ok) {
+            // What came to its end meanwhile is forgotten only now, so that the store hears of both in order.
+            (Some(_), true) => cx.out.emit(Output::Forget(vec![number])),
+            (None, false) => self.withdraw(cx, &address, number),
+            _ => {}
+        }
+        let Some((sender, n)) = acked else { return };
+        match (wired, ok) {
+            // It was handed to a socket while the store was still writing.
+            (true, _) => ack(cx, sender, n, Delivery::Delivered),
+            (false, true) => ack(cx, sender, n, Delivery::Stored),
+            (false, false) => return refuse(cx, sender, Some(n), Code::StoreUnavailable.into()),
+        }
+        if let Some((id, device)) = end.and_then(|end| end.lost) {
+            report_lost(cx, &id, &device, vec![(sender, n)]);
+        }
+    }
+
+    /// These need no longer be kept: a socket was handed them, or they are lost.
+    pub(super) fn forget(&mut self, cx: &mut Cx<'_>, mut numbers: Vec<u64>, wired: bool) {
+        numbers.retain(|number| match self.keeping.get_mut(number) {
+            Some(keeping) => {
+                keeping.end.get_or_insert_default().wired |= wired;
+                false
+            }
+            None => true,
+        });
+        if !numbers.is_empty() {
+            cx.out.emit(Output::Forget(numbers));
+        }
+    }
+
+    /// A signal that the store was asked to keep is lost. Answers whether its sender has its answer; if not, it hears of the loss then.
+    pub(super) fn leaves_lost(&mut self, number: u64, id: &PeerId, device: &Device) -> bool {
+        let Some(keeping) = self.keeping.get_mut(&number) else { return true };
+        keeping.end.get_or_insert_default().lost = Some((id.clone(), device.clone()));
+        false
+    }
+
+    /// What was stored for an id goes to a session of it.
+    pub(super) fn deliver_stored(&mut self, cx: &mut Cx<'_>, address: &Address, party: &Party) {
+        let Some(waiting) = self.directory.get_mut(address).and_then(|e| e.waiting.as_mut()) else { return };
+        let mut staying = Vec::new();
+        for stored in std::mem::take(&mut waiting.stored) {
+            let bytes = stored.record.clone();
+            let Some(record) = Record::read(&bytes) else {
+                // Not of our writing, or no longer: nobody could read it either.
+                cx.hub.tallies().unstore(bytes.len());
+                self.forget(cx, vec![stored.number], false);
+                continue;
+            };
+            let wanted = record.is_for(&party.device) && stored.expires > cx.now.wall;
+            if wanted && self.hand_over(cx, party, &record, &stored) {
+                cx.hub.tallies().unstore(bytes.len());
+            } else {
+                staying.push(stored);
+            }
+        }
+        if let Some(waiting) = self.directory.get_mut(address).and_then(|e| e.waiting.as_mut()) {
+            waiting.stored = staying;
+        }
+    }
+
+    /// Puts a signal back to wait that its receiver's session held and no socket was handed.
+    pub(super) fn put_back(&mut self, cx: &mut Cx<'_>, address: &Address, stored: Stored) {
+        cx.hub.tallies().store(stored.record.len());
+        self.wait(cx, address, stored);
+    }
+
+    /// Drops stored signals whose time is over; their senders are told. Answers when the next one's is.
+    pub(super) fn expire_stored(&mut self, cx: &mut Cx<'_>, address: &Address) -> Moment {
+        let now = cx.now;
+        let Some(waiting) = self.directory.get_mut(address).and_then(|e| e.waiting.as_mut()) else {
+            return Moment::NEVER;
+        };
+        let over: Vec<Stored> = waiting.stored.extract_if(.., |s| s.expires <= now.wall).collect();
+        let next = waiting.stored.iter().map(|s| s.expires).min();
+        for stored in &over {
+            cx.hub.tallies().unstore(stored.record.len());
+            let device = Record::read(&stored.record).and_then(|r| r.to_device).unwrap_or_default();
+            let device = Device::new(&device).unwrap_or_else(|_| cx.hub.no_device());
+            if self.leaves_lost(stored.number, &address.id, &device) {
+                report_lost(cx, &address.id, &device, stored.acked.into_iter().collect());
+            }
+        }
+        self.forget(cx, over.iter().map(|s| s.number).collect(), false);
+        next.map_or(Moment::NEVER, |next| now.at + (next.0.saturating_sub(now.wall.0)).max(LOOK_AGAIN_MS))
+    }
+
+    /// Takes in a stored signal that was kept before this hub began.
+    pub(crate) fn restore_stored(&mut self, cx: &mut Cx<'_>, kept: Keep) {
+        let Keep { number, ns, to, expires, record } = kept;
+        let address = Address { ns, id: to };
+        let held = self.holders(&address).any(|(_, stored)| stored.number == number);
+        if !held && let Some(read) = Record::read(&record) {
+            // Whom to tell is known to the hub that wrote it, and to the one that read that one's snapshot.
+            let acked = read.acked.filter(|(epoch, _)| *epoch == cx.hub.epoch()).map(|(_, acked)| acked);
+            self.put_back(cx, &address, Stored { number, expires, record: record.clone(), acked });
+            self.deliver_waiting(cx, &address);
+        }
+        self.kept(cx, number, true);
+    }
+
+    /// What waits for an id that has sessions goes to one of them, to one with a socket first.
+    pub(super) fn deliver_waiting(&mut self, cx: &mut Cx<'_>, address: &Address) {
+        if self.waiting_for(address).is_empty() {
+            return;
+        }
+        let mut devices = self.directory.get(address).map(|e| e.devices.clone()).unwrap_or_default();
+        devices.sort_by_key(|s| self.session(*s).is_some_and(|s| s.socket.is_none()));
+        for session in devices {
+            if let Some(party) = self.party(session) {
+                self.deliver_stored(cx, address, &party);
+            }
+        }
+    }
+
+    /// Gives up on what nobody answered for in time.
+    pub(super) fn give_up_unsure(&mut self, cx: &mut Cx<'_>) {
+        if self.unsure.until.take_if(|until| *until <= cx.now.at).is_some() {
+            for number in std::mem::take(&mut self.unsure.numbers) {
+                self.kept(cx, number, false);
+            }
+        }
+    }
+
+    /// Takes over a keep whose answer will not come.
+    pub(super) fn doubt(&mut self, until: Moment, address: Address, number: u64, acked: Acked) {
+        let wired = self.holders(&address).any(|(wired, stored)| wired && stored.number == number);
+        let end = wired.then_some(End { wired, lost: None });
+        self.keeping.insert(number, Keeping { address, acked: Some(acked), end });
+        self.unsure.numbers.push(number);
+        self.unsure.until = Some(until);
+    }
+
+    /// Whose senders wait for the store's word.
+    pub(super) fn doubtful(&self) -> Vec<(Address, u64, Acked)> {
+        let of = |(number, keeping): (&u64, &Keeping)| Some((keeping.address.clone(), *number, keeping.acked?));
+        self.keeping.iter().filter_map(of).collect()
+    }
+
+    /// Hands a stored signal to a session; `false` where it has no room.
+    fn hand_over(&mut self, cx: &mut Cx<'_>, party: &Party, record: &Record<'_>, stored: &Stored) -> bool {
+        let event = Event::Signal(signal_event(record, party, Some(record.sent)));
+        // A dialect without signals has no use for it: it is taken, and gone.
+        let Some(frame) = cx.hub.frame(&event, party) else { return true };
+        let receipt = Receipt::Shared(Shared::new(stored.acked, Some(stored.clone())));
+        let telling = Telling { frame, event: event.index(), signal: Some(receipt) };
+        match self.tell(cx, party.session, telling) {
+            Told::Wired if self.session(party.session).is_some_and(|s| s.resume.is_none()) => {
+                // It has no queue that would know.
+                self.forget(cx, vec![stored.number], true);
+                true
+            }
+            Told::Wired | Told::Held => true,
+            Told::Full | Told::Nobody => false,
+        }
+    }
+
+    fn wait(&mut self, cx: &Cx<'_>, address: &Address, stored: Stored) {
+        let at = cx.now.at + stored.expires.0.saturating_sub(cx.now.wall.0);
+        let entry = self.directory.entry(address.clone()).or_default();
+        let waiting = entry.waiting.get_or_insert_default();
+        // By number: what comes back from a session, or from the store, belongs before what came since.
+        let place = waiting.stored.partition_point(|s| s.number < stored.number);
+        waiting.stored.insert(place, stored);
+        self.timers.keep_id(&mut waiting.timer, at, address);
+    }
+
+    /// The store could not keep it, and no socket has it: it is gone, and its sender is told so.
+    fn withdraw(&mut self, cx: &Cx<'_>, address: &Address, number: u64) {
+        let Some(entry) = self.directory.get_mut(address) else { return };
+        if let Some(waiting) = &mut entry.waiting {
+            for gone in waiting.stored.extract_if(.., |s| s.number == number) {
+                cx.hub.tallies().unstore(gone.record.len());
+            }
+        }
+        for session in entry.devices.clone() {
+            if let Some(resume) = self.session_mut(session).and_then(|s| s.resume.as_deref_mut()) {
+                resume.queue.withdraw(number);
+            }
+        }
+        self.tidy(address);
+    }
+
+    /// The stored signals that sessions of an id hold, and whether any socket was handed them.
+    fn holders<'s>(&'s self, address: &Address) -> impl Iterator<Item = (bool, &'s Stored)> {
+        let devices: &[SessionId] = self.directory.get(address).map(|e| &e.devices[..]).unwrap_or_default();
+        let queues = devices.iter().filter_map(|s| self.session(*s)?.resume.as_deref());
+        queues.flat_map(|r| r.queue.frames()).filter_map(|held| match &held.receipt {
+            Receipt::Shared(shared) => Some((shared.is_wired(), shared.stored.as_ref()?)),
+            _ => None,
+        })
+    }
+
+    fn waiting_for(&self, address: &Address) -> &[Stored] {
+        self.directory.get(address).and_then(|e| e.waiting.as_ref()).map(|w| &w.stored[..]).unwrap_or_default()
     }
 }

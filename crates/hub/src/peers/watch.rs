@@ -1,16 +1,18 @@
 //! Watching: a standing wish to hear of an id's presence.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use smallvec::smallvec;
 use wigwag_wire::code::Code;
-use wigwag_wire::event::{Lost, Presence};
+use wigwag_wire::event::{Done, Presence, PresenceEvent};
 use wigwag_wire::limits::is_full;
 use wigwag_wire::{Event, Namespace, PeerId, Refusal};
 
 use super::Peers;
 use super::directory::Address;
 use super::session::Watching;
+use crate::admission::Origin;
 use crate::cx::{Cx, Later};
 use crate::ids::{Party, SessionId};
 
@@ -20,23 +22,23 @@ impl Peers {
         &mut self,
         cx: &mut Cx<'_>,
         who: &Arc<Party>,
+        origin: &Origin,
         n: Option<u64>,
         ids: &[PeerId],
     ) -> Result<(), Refusal> {
         let limit = cx.rules().limits.watches;
-        let Some(session) = self.session_mut(who.session) else { return Err(Code::Superseded.into()) };
+        let Some(session) = self.session_mut(who.session) else { return Ok(()) };
         let mut fresh: Vec<&PeerId> = ids.iter().filter(|id| !session.watching.iter().any(|w| w.id == **id)).collect();
         fresh.sort_unstable();
         fresh.dedup();
         if !fresh.is_empty() && is_full(session.watching.len() + fresh.len() - 1, limit) {
             return Err(Code::TooManyWatches.into());
         }
-        session.watching.extend(fresh.into_iter().map(|id| Watching { id: id.clone(), revision: 0 }));
-        if let Some(re) = n {
-            self.tell_event(cx, who, &Event::Done(wigwag_wire::event::Done { re, receivers: None }));
-        }
-        for id in ids {
-            cx.later.push_back(Later::Watch { watcher: who.clone(), id: id.clone(), on: true });
+        session.watching.extend(fresh.into_iter().map(|id| Watching { id: id.clone(), told: None, revision: 0 }));
+        self.tell_done(cx, who, n);
+        let mut named = BTreeSet::new();
+        for id in ids.iter().filter(|id| named.insert(*id)) {
+            cx.later.push_back(Later::Watch { watcher: who.clone(), id: id.clone(), origin: Some(*origin) });
         }
         Ok(())
     }
@@ -46,40 +48,53 @@ impl Peers {
         let Some(session) = self.session_mut(who.session) else { return };
         session.watching.retain(|w| !ids.contains(&w.id));
         for id in ids {
-            cx.later.push_back(Later::Watch { watcher: who.clone(), id: id.clone(), on: false });
+            cx.later.push_back(Later::Unwatch { watcher: who.clone(), id: id.clone() });
         }
-        if let Some(re) = n {
-            self.tell_event(cx, who, &Event::Done(wigwag_wire::event::Done { re, receivers: None }));
-        }
+        self.tell_done(cx, who, n);
     }
 
-    /// Takes a watcher of an id of this shard in or out. One that comes in is told how things stand.
-    pub(crate) fn watch(&mut self, cx: &mut Cx<'_>, watcher: &Arc<Party>, id: &PeerId, on: bool) {
+    /// Takes in a watcher of an id of this shard, and tells it how things stand. A miss counts against the address that asked.
+    pub(crate) fn watch(&mut self, cx: &mut Cx<'_>, watcher: &Arc<Party>, id: &PeerId, origin: Option<&Origin>) {
         let address = Address { ns: watcher.ns.clone(), id: id.clone() };
-        if !on {
-            if let Some(entry) = self.directory.get_mut(&address) {
-                entry.watchers.retain(|w| *w != watcher.session);
-                self.tidy(&address);
-            }
-            return;
+        let state = self.add_watcher(&address, watcher.session);
+        if let (Presence::Gone, Some(origin)) = (state, origin) {
+            cx.hub.missed(cx.now.at, origin);
         }
-        let state = self.state_of(&address);
-        let seen = if state == Presence::Here { None } else { self.seen(address.ns.as_str(), address.id.as_str()) };
         self.revision += 1;
-        let revision = self.revision;
-        let entry = self.entry(&address);
-        entry.told = Some(state);
-        if !entry.watchers.contains(&watcher.session) {
-            entry.watchers.push(watcher.session);
-        }
         cx.later.push_back(Later::Presence {
             ns: address.ns.clone(),
             id: id.clone(),
             watchers: smallvec![watcher.session],
             state,
-            seen,
-            revision,
+            seen: self.seen(address.ns.as_str(), address.id.as_str(), state),
+            revision: self.revision,
         });
+    }
+
+    /// Takes in a watcher that was one before a restart and was told so much then.
+    pub(crate) fn watch_again(&mut self, cx: &mut Cx<'_>, watcher: &Arc<Party>, id: &PeerId, told: Option<Presence>) {
+        let address = Address { ns: watcher.ns.clone(), id: id.clone() };
+        if told != Some(self.state_of(&address)) {
+            self.watch(cx, watcher, id, None);
+        } else {
+            self.add_watcher(&address, watcher.session);
+        }
+    }
+
+    /// Takes out a watcher of an id of this shard.
+    pub(crate) fn unwatch(&mut self, ns: &Namespace, id: &PeerId, watcher: SessionId) {
+        let address = Address { ns: ns.clone(), id: id.clone() };
+        if let Some(entry) = self.directory.get_mut(&address) {
+            if let Ok(at) = entry.watchers.binary_search(&watcher) {
+                entry.watchers.remove(at);
+            }
+            self.tidy(&address);
+        }
+    }
+
+    /// Whether a session of this shard watches an id. Asked after it was taken out: a newer wish may have come in between.
+    pub(crate) fn watches(&self, watcher: SessionId, id: &PeerId) -> Option<Arc<Party>> {
+        self.session(watcher).filter(|s| s.watching.iter().any(|w| w.id == *id)).map(|s| s.party.clone())
     }
 
     /// Tells a watcher of this shard, unless it knows something newer. `false`: it no longer watches.
@@ -87,39 +102,33 @@ impl Peers {
         &mut self,
         cx: &mut Cx<'_>,
         watcher: SessionId,
-        id: &PeerId,
         revision: u64,
-        event: &Event<'_>,
+        event: &PresenceEvent<'_>,
     ) -> bool {
         let Some(session) = self.session_mut(watcher) else { return false };
-        let Some(watching) = session.watching.iter_mut().find(|w| w.id == *id) else { return false };
+        let Some(watching) = session.watching.iter_mut().find(|w| w.id == *event.id) else { return false };
         if watching.revision < revision {
             watching.revision = revision;
+            watching.told = Some(event.state);
             let party = session.party.clone();
-            self.tell_event(cx, &party, event);
+            self.tell_event(cx, &party, &Event::Presence(event.clone()));
         }
         true
     }
 
-    /// Drops a watcher that is no longer one: its session ended while the wish was on its way.
-    pub(crate) fn drop_watcher(&mut self, ns: &Namespace, id: &PeerId, watcher: SessionId) {
-        let address = Address { ns: ns.clone(), id: id.clone() };
-        if let Some(entry) = self.directory.get_mut(&address) {
-            entry.watchers.retain(|w| *w != watcher);
-            self.tidy(&address);
+    fn add_watcher(&mut self, address: &Address, watcher: SessionId) -> Presence {
+        let state = self.state_of(address);
+        let entry = self.entry(address);
+        entry.told = Some(state);
+        if let Err(at) = entry.watchers.binary_search(&watcher) {
+            entry.watchers.insert(at, watcher);
         }
+        state
     }
 
-    /// Tells a session of this shard what became of its request.
-    pub(crate) fn tell_own(&mut self, cx: &mut Cx<'_>, id: SessionId, event: &Event<'_>) {
-        if let Some(session) = self.session(id) {
-            let party = session.party.clone();
-            self.tell_event(cx, &party, event);
+    fn tell_done(&mut self, cx: &mut Cx<'_>, who: &Party, n: Option<u64>) {
+        if let Some(re) = n {
+            self.tell_event(cx, who, &Event::Done(Done { re, receivers: None }));
         }
-    }
-
-    /// Tells a sender of this shard that signals it was acknowledged may not have arrived.
-    pub(crate) fn lost(&mut self, cx: &mut Cx<'_>, sender: SessionId, to: &Party, n: &[u64]) {
-        self.tell_own(cx, sender, &Event::Lost(Lost { to: &to.id, device: &to.device, n }));
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 mod shell;
+mod words;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,10 +19,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use wigwag_hub::{Connection, Hub, Moment, Native, Note, Now, Origin, Output, Received, Rules, SocketId, Wall};
 use wigwag_testkit::{Bindings, TestKey};
-use wigwag_wire::Code;
 use wigwag_wire::signature::{HelloStatement, NameStatement};
 
 pub use shell::Store;
+#[allow(unused_imports, reason = "each test file uses its own part")]
+pub use words::*;
 
 /// Where the world's clocks begin.
 pub const BEGIN: Now = Now { at: Moment(1_000_000), wall: Wall(1_795_000_000_000) };
@@ -51,7 +53,7 @@ struct Socket {
     outbox: VecDeque<String>,
     marks: Vec<u64>,
     closed: Option<(u16, &'static str)>,
-    nonce: String,
+    challenge: Value,
     seed: Option<u64>,
     hello: Value,
 }
@@ -132,7 +134,7 @@ impl World {
             outbox: VecDeque::new(),
             marks: Vec::new(),
             closed: None,
-            nonce: String::new(),
+            challenge: Value::Null,
             seed: None,
             hello: Value::Null,
         };
@@ -140,8 +142,13 @@ impl World {
         self.carry_out(out);
         let challenge = self.next(id);
         assert_eq!(challenge["type"], "challenge", "the server speaks first");
-        self.sockets.get_mut(&id).unwrap().nonce = challenge["nonce"].as_str().unwrap().into();
+        self.sockets.get_mut(&id).unwrap().challenge = challenge;
         id
+    }
+
+    /// The challenge of a socket.
+    pub fn challenge(&self, socket: SocketId) -> Value {
+        self.sockets[&socket].challenge.clone()
     }
 
     /// A guest in the default namespace.
@@ -195,7 +202,7 @@ impl World {
         let text = |field: &str, default: &str| hello[field].as_str().unwrap_or(default).to_owned();
         let statement = HelloStatement {
             server: "wigwag.test",
-            nonce: &self.sockets[&socket].nonce,
+            nonce: self.sockets[&socket].challenge["nonce"].as_str().unwrap(),
             namespace: &text("namespace", ""),
             id: &text("id", key.id().as_str()),
             device: &text("device", ""),
@@ -216,7 +223,7 @@ impl World {
         let key = TestKey::new(seed).public();
         let statement = NameStatement {
             server: "wigwag.test",
-            nonce: &socket.nonce,
+            nonce: socket.challenge["nonce"].as_str().unwrap(),
             namespace: socket.hello["namespace"].as_str().unwrap_or(""),
             name: &peer.id,
             op,
@@ -335,12 +342,16 @@ impl World {
         std::mem::take(&mut self.outputs)
     }
 
+    /// When something is due next.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        let sockets = self.sockets.values().filter_map(|s| s.connection.as_ref()?.next_deadline(&self.hub));
+        sockets.chain(self.hub.next_deadline()).min()
+    }
+
     /// The clocks go on; whatever is due on the way happens when it is due.
     pub fn advance(&mut self, ms: u64) {
         let end = self.now.at + ms;
-        loop {
-            let sockets = self.sockets.values().filter_map(|s| s.connection.as_ref()?.next_deadline(&self.hub));
-            let Some(due) = sockets.chain(self.hub.next_deadline()).min().filter(|due| *due <= end) else { break };
+        while let Some(due) = self.next_deadline().filter(|due| *due <= end) {
             self.set_clock(due.max(self.now.at));
             self.tick();
             let again = self.hub.next_deadline().is_some_and(|next| next <= due);
@@ -360,7 +371,7 @@ impl World {
         let mut out = Vec::new();
         self.hub.restore(self.now, serde_json::from_str(&saved).unwrap(), &mut out).unwrap();
         for kept in self.store.kept() {
-            self.hub.restore_stored(self.now, kept.ns, kept.to, kept.number, kept.expires, kept.record, &mut out);
+            self.hub.restore_stored(self.now, kept, &mut out);
         }
         self.carry_out(out);
     }
@@ -420,21 +431,4 @@ impl Drop for World {
 /// The id of test key number `seed`.
 pub fn key_id(seed: u64) -> String {
     TestKey::new(seed).id().as_str().to_owned()
-}
-
-/// The pattern of a refusal.
-pub fn refused(re: impl Into<Option<u64>>, code: u16) -> Value {
-    let name = Code::from_number(code).expect("a code of the table").name();
-    let mut pattern = json!({"type": "error", "code": code, "name": name, "message": "*"});
-    if let Some(re) = re.into() {
-        pattern["re"] = json!(re);
-    }
-    pattern
-}
-
-/// The pattern of a refusal that says how long to wait.
-pub fn refused_for(re: impl Into<Option<u64>>, code: u16, retry_after: impl Into<Value>) -> Value {
-    let mut pattern = refused(re, code);
-    pattern["retry_after"] = retry_after.into();
-    pattern
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use wigwag_hub::{Ask, Claimed, Input, Keep, Note, Output, Outputs, Received, SocketId};
+use wigwag_hub::{Ask, Claimed, Input, Keep, Naming, Note, Output, Outputs, Received, SocketId};
 use wigwag_wire::request::NameOp;
 use wigwag_wire::{Code, Namespace, PeerId, PublicKey};
 
@@ -63,27 +63,22 @@ impl Store {
         }
     }
 
-    fn change(
-        &mut self,
-        owner: (Namespace, PeerId),
-        acting: PublicKey,
-        op: NameOp,
-        key: PublicKey,
-    ) -> Result<(), Code> {
+    fn change(&mut self, naming: &Naming) -> Result<(), Code> {
+        let Naming { who, acting, op, key, .. } = naming;
         if self.broken {
             return Err(Code::StoreUnavailable);
         }
-        let keys = self.names.entry(owner).or_default();
-        if !keys.contains(&acting) {
+        let keys = self.names.entry((who.ns.clone(), who.id.clone())).or_default();
+        if !keys.contains(acting) {
             return Err(Code::NotAllowed);
         }
         match op {
-            NameOp::Add | NameOp::Rotate if !keys.contains(&key) && keys.len() >= 8 => return Err(Code::TooManyKeys),
-            NameOp::Remove if !keys.contains(&key) => return Err(Code::NotFound),
-            NameOp::Remove => keys.retain(|k| *k != key),
+            NameOp::Add | NameOp::Rotate if !keys.contains(key) && keys.len() >= 8 => return Err(Code::TooManyKeys),
+            NameOp::Remove if !keys.contains(key) => return Err(Code::NotFound),
+            NameOp::Remove => keys.retain(|k| k != key),
             NameOp::Add | NameOp::Rotate => {
-                keys.retain(|k| *k != key && (op == NameOp::Add || *k != acting));
-                keys.push(key);
+                keys.retain(|k| k != key && (*op == NameOp::Add || k != acting));
+                keys.push(*key);
             }
         }
         Ok(())
@@ -123,7 +118,7 @@ impl World {
                     known.closed = Some((code, reason));
                     closed.push(socket);
                 }
-                Output::Ask(ask @ (Ask::Claim { .. } | Ask::Name { .. } | Ask::Keep(_))) if !self.store.slow => {
+                Output::Ask(ask @ (Ask::Claim { .. } | Ask::Name(_) | Ask::Keep(_))) if !self.store.slow => {
                     asks.push(ask);
                 }
                 Output::Forget(numbers) => {
@@ -158,9 +153,9 @@ impl World {
                 let claimed = self.store.claim(ns, name, key);
                 self.receive_if_open(socket, Received::Claimed(claimed));
             }
-            Ask::Name { socket, ns, name, acting, op, key } => {
-                let changed = self.store.change((ns, name), acting, op, key);
-                self.receive_if_open(socket, Received::Named(changed));
+            Ask::Name(naming) => {
+                let result = self.store.change(&naming);
+                self.input(Input::Named { naming, result });
             }
             Ask::Keep(keep) => {
                 let (number, ns, to, ok) = (keep.number, keep.ns.clone(), keep.to.clone(), !self.store.broken);

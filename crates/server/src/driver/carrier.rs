@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use wigwag_hub::{Ask, CarryStatus, Claimed, DialectId, Input, Keep, Note, Output, Outputs, SocketId};
+use wigwag_hub::{Ask, CarryStatus, Claimed, DialectId, Input, Keep, Naming, Note, Output, Outputs, SocketId};
 use wigwag_wire::code::Code;
 use wigwag_wire::request::NameOp;
-use wigwag_wire::{Namespace, PeerId, PublicKey};
+use wigwag_wire::{Namespace, PeerId};
 
 use super::Driver;
 use super::socket::Mail;
@@ -93,10 +93,10 @@ impl Driver {
                     driver.post(socket, Mail::Claimed(claimed(claim)));
                 });
             }
-            Ask::Name { socket, ns, name, acting, op, key } => {
+            Ask::Name(naming) => {
                 tokio::spawn(async move {
-                    let result = driver.change_name(&ns, &name, &acting, op, &key).await;
-                    driver.post(socket, Mail::Named(result));
+                    let result = driver.change_name(&naming).await;
+                    driver.handle(Input::Named { naming, result });
                 });
             }
             // There is nowhere else: the hub of a server of its own does not even ask.
@@ -113,15 +113,10 @@ impl Driver {
         }
     }
 
-    async fn change_name(
-        &self,
-        ns: &Namespace,
-        name: &PeerId,
-        acting: &PublicKey,
-        op: NameOp,
-        key: &PublicKey,
-    ) -> Result<(), Code> {
+    async fn change_name(&self, naming: &Naming) -> Result<(), Code> {
         let limits = &self.hub.rules().limits;
+        let Naming { who, acting, op, key, .. } = naming;
+        let (ns, name) = (&who.ns, &who.id);
         let changed = match op {
             NameOp::Add => self.store.add_key(ns, name, acting, key, limits.keys_per_name).await,
             NameOp::Rotate => self.store.rotate(ns, name, acting, key).await,

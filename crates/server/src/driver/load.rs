@@ -1,6 +1,6 @@
 //! What a new process takes over from the last one: the snapshot, and the signals that still wait.
 
-use wigwag_hub::{Hub, Now, Output, Snapshot, Wall};
+use wigwag_hub::{Hub, Keep, Now, Output, Snapshot, Wall};
 
 use super::Driver;
 use crate::store::{self, Store, StoreError, TakenSnapshot};
@@ -37,7 +37,8 @@ pub async fn load(hub: &mut Hub, store: &Store, now: Now) -> Result<(), LoadErro
     let signals = store.load_signals(now.wall.0).await?;
     for signal in signals {
         let expires = Wall(signal.expires_ms);
-        hub.restore_stored(now, signal.ns, signal.to, signal.id, expires, signal.body.into(), &mut outputs);
+        let (number, record) = (signal.id, signal.body.into());
+        hub.restore_stored(now, Keep { number, ns: signal.ns, to: signal.to, expires, record }, &mut outputs);
     }
     // A hub without sockets sends nothing; stored signals that ran out are forgotten by the store itself.
     Ok(())

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use wigwag_hub::{Claimed, Connection, Pass, Prefix, Received, SocketId};
-use wigwag_wire::code::Code;
 
 use super::Driver;
 use super::carrier::Carrier;
@@ -15,8 +14,6 @@ use crate::net::{Batch, Behind, Closed, Flow};
 pub enum Mail {
     /// Whether the key speaks for the name.
     Claimed(Claimed),
-    /// What became of the change of a name's keys.
-    Named(Result<(), Code>),
     /// These addresses are banned from now on.
     Banned(Prefix),
 }
@@ -100,7 +97,6 @@ impl Behind for Native {
         self.receive(
             match mail {
                 Mail::Claimed(claimed) => Received::Claimed(claimed),
-                Mail::Named(result) => Received::Named(result),
                 Mail::Banned(prefix) => Received::Banned(prefix),
             },
             batch,
