@@ -91,7 +91,7 @@ impl Say {
             id: &id,
             device: &device,
             namespace: &namespace,
-            resume: "mJ3oGmE1rZ0bW6c9Qk2x",
+            resume: if resumed { "x2kQ9c6WbZ0r1EmGo3Jm" } else { "mJ3oGmE1rZ0bW6c9Qk2x" },
             resumed,
             missed,
             n,

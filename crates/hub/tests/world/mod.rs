@@ -332,6 +332,11 @@ impl World {
         assert_eq!(closed.map(|(code, _)| code), Some(code), "the socket's close");
     }
 
+    /// The code with which the server closed this socket; told once.
+    pub fn take_closed(&mut self, of: impl At) -> Option<u16> {
+        self.sockets.get_mut(&of.socket()).unwrap().closed.take().map(|(code, _)| code)
+    }
+
     /// Whether the server still takes frames from this socket.
     pub fn is_open(&self, of: impl At) -> bool {
         self.sockets[&of.socket()].connection.is_some()
