@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use wigwag_hub::{Ask, Claimed, Input, Keep, Naming, Note, Output, Outputs, Received, SocketId};
+use wigwag_wire::limits::is_full;
 use wigwag_wire::request::NameOp;
-use wigwag_wire::{Code, Namespace, PeerId, PublicKey};
+use wigwag_wire::{Code, Limits, Namespace, PeerId, PublicKey};
 
 use super::World;
 
@@ -48,14 +49,14 @@ impl Store {
         self.names.get(&owner).map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn claim(&mut self, ns: Namespace, name: PeerId, key: PublicKey) -> Claimed {
+    fn claim(&mut self, limits: &Limits, ns: Namespace, name: PeerId, key: PublicKey) -> Claimed {
         let names = self.names.values().filter(|keys| keys.contains(&key)).count();
         let keys = self.names.entry((ns, name)).or_default();
         match keys.contains(&key) {
             _ if self.broken => Claimed::No(Code::StoreUnavailable),
             true => Claimed::Yes,
             false if !keys.is_empty() => Claimed::No(Code::NameTaken),
-            false if names >= 8 => Claimed::No(Code::TooManyNames),
+            false if is_full(names, limits.names_per_key) => Claimed::No(Code::TooManyNames),
             false => {
                 keys.push(key);
                 Claimed::Yes
@@ -63,7 +64,7 @@ impl Store {
         }
     }
 
-    fn change(&mut self, naming: &Naming) -> Result<(), Code> {
+    fn change(&mut self, limits: &Limits, naming: &Naming) -> Result<(), Code> {
         let Naming { who, acting, op, key, .. } = naming;
         if self.broken {
             return Err(Code::StoreUnavailable);
@@ -73,7 +74,9 @@ impl Store {
             return Err(Code::NotAllowed);
         }
         match op {
-            NameOp::Add | NameOp::Rotate if !keys.contains(key) && keys.len() >= 8 => return Err(Code::TooManyKeys),
+            NameOp::Add if !keys.contains(key) && is_full(keys.len(), limits.keys_per_name) => {
+                return Err(Code::TooManyKeys);
+            }
             NameOp::Remove if !keys.contains(key) => return Err(Code::NotFound),
             NameOp::Remove => keys.retain(|k| k != key),
             NameOp::Add | NameOp::Rotate => {
@@ -150,11 +153,11 @@ impl World {
     pub fn answer(&mut self, ask: Ask) {
         match ask {
             Ask::Claim { socket, ns, name, key } => {
-                let claimed = self.store.claim(ns, name, key);
+                let claimed = self.store.claim(&self.rules.limits, ns, name, key);
                 self.receive_if_open(socket, Received::Claimed(claimed));
             }
             Ask::Name(naming) => {
-                let result = self.store.change(&naming);
+                let result = self.store.change(&self.rules.limits, &naming);
                 self.input(Input::Named { naming, result });
             }
             Ask::Keep(keep) => {
