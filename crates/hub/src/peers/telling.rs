@@ -17,7 +17,7 @@ use crate::time::Moment;
 pub(crate) struct Telling {
     pub(crate) frame: Bytes,
     pub(crate) event: u8,
-    /// For a signal: it does not push others out of a full queue, but is refused.
+    /// For a signal: to a session without a socket it is refused where it finds no room, and pushes nothing out.
     pub(crate) signal: Option<Receipt>,
 }
 
@@ -50,8 +50,9 @@ impl Peers {
         };
         let has_room = resume.queue.has_room(frame.len(), limits);
         let socket = session.socket.filter(|_| has_room);
-        if !has_room && signal.is_some() {
-            self.cut(cx, id);
+        // One larger than the whole queue would push itself out.
+        let never = limits.queue_bytes != 0 && frame.len() as u64 > limits.queue_bytes;
+        if !has_room && signal.is_some() && (session.socket.is_none() || never) {
             return Told::Full;
         }
         cx.out.note(Note::Event(dialect, event));
