@@ -42,6 +42,8 @@ pub struct World {
     pub notes: Vec<Note>,
     pub store: Store,
     rules: Rules,
+    /// How often it began again.
+    lives: u8,
     sockets: BTreeMap<SocketId, Socket>,
 }
 
@@ -113,6 +115,7 @@ impl World {
             notes: Vec::new(),
             store: Store::default(),
             rules,
+            lives: 0,
             sockets: BTreeMap::new(),
         }
     }
@@ -268,6 +271,30 @@ impl World {
         self.carried(out);
     }
 
+    /// Takes a socket's machine away from it, as a thread does that is in the middle of reading.
+    pub fn take_connection(&mut self, of: impl At) -> Connection {
+        self.sockets.get_mut(&of.socket()).unwrap().connection.take().unwrap()
+    }
+
+    /// A frame that such a thread hands in.
+    pub fn send_through(&mut self, connection: &mut Connection, text: &str) {
+        self.receive_through(connection, Received::Text(text));
+    }
+
+    /// Whatever such a thread hands in.
+    pub fn receive_through(&mut self, connection: &mut Connection, received: Received<'_>) {
+        let mut out = self.shell();
+        connection.handle(&self.hub, self.now, received, &mut out);
+        self.carried(out);
+    }
+
+    /// Sockets may have been closed, and the story does not mind.
+    pub fn take_all_closed(&mut self) {
+        for socket in self.sockets.values_mut() {
+            socket.closed = None;
+        }
+    }
+
     /// Something happens to the hub.
     pub fn input(&mut self, input: wigwag_hub::Input<'_>) {
         let mut out = self.shell();
@@ -368,13 +395,25 @@ impl World {
     /// The server stops, writes itself out, and another reads it back. All sockets are lost.
     pub fn restart(&mut self) {
         let saved = serde_json::to_string(&self.hub.snapshot(self.now)).unwrap();
+        self.begin_again(Some(&saved));
+    }
+
+    /// The server dies, and another begins with nothing but the store.
+    pub fn crash(&mut self) {
+        self.begin_again(None);
+    }
+
+    fn begin_again(&mut self, saved: Option<&str>) {
         for socket in self.sockets.values_mut() {
             socket.connection = None;
             socket.inbox.clear();
         }
-        self.hub = Hub::new(self.rules.clone(), vec![Box::new(Native)], [8; 32]);
+        self.lives += 1;
+        self.hub = Hub::new(self.rules.clone(), vec![Box::new(Native)], [7 + self.lives; 32]);
         let mut out = Vec::new();
-        self.hub.restore(self.now, serde_json::from_str(&saved).unwrap(), &mut out).unwrap();
+        if let Some(saved) = saved {
+            self.hub.restore(self.now, serde_json::from_str(saved).unwrap(), &mut out).unwrap();
+        }
         for kept in self.store.kept() {
             self.hub.restore_stored(self.now, kept, &mut out);
         }

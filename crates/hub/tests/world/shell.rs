@@ -43,6 +43,11 @@ impl Store {
         self.kept.values().cloned().collect()
     }
 
+    /// Keeps a signal, whoever wants it.
+    pub fn put(&mut self, keep: Keep) {
+        self.kept.insert(keep.number, keep);
+    }
+
     /// The keys that speak for a name.
     pub fn keys(&self, ns: &str, name: &str) -> &[PublicKey] {
         let owner = (Namespace::new(ns).unwrap(), PeerId::new(name).unwrap());
