@@ -9,7 +9,7 @@ use data_encoding::BASE64URL_NOPAD;
 use wigwag_wire::code::{Closes, Code};
 use wigwag_wire::event::{Challenge, ErrorEvent};
 use wigwag_wire::id::IdForm;
-use wigwag_wire::request::{Hello, NameChange};
+use wigwag_wire::request::{Hello, NameChange, NameOp};
 use wigwag_wire::signature::{HelloStatement, NameStatement, verify};
 use wigwag_wire::{Device, Event, Namespace, PeerId, PublicKey, Refusal, Request, VERSION};
 
@@ -63,6 +63,8 @@ struct Proved {
     device: Device,
     key: Option<PublicKey>,
     resume: Option<(String, u64)>,
+    /// How many changes of keys there had been when the store was asked for the name.
+    asked: Option<u64>,
 }
 
 /// What can happen to a socket.
@@ -224,7 +226,7 @@ impl Connection {
             Ok(proved) => match proved.key {
                 Some(key) if proved.id.form() == IdForm::Name => {
                     let (ns, name) = (proved.ns.clone(), proved.id.clone());
-                    self.state = State::Claiming(Box::new(proved));
+                    self.state = State::Claiming(Box::new(Proved { asked: Some(hub.key_changes()), ..proved }));
                     out.emit(Output::Ask(Ask::Claim { socket: self.socket, ns, name, key }));
                 }
                 _ => self.begin(hub, now, proved, out),
@@ -272,7 +274,7 @@ impl Connection {
         if !verify(&key, &statement.bytes(), signature, rules.p256) {
             return Err(Code::BadSignature.into());
         }
-        Ok(Proved { ns, namespace, id, device, key: Some(key), resume })
+        Ok(Proved { ns, namespace, id, device, key: Some(key), resume, asked: None })
     }
 
     /// A hello without a key: a new guest, or one with the token of its session.
@@ -295,10 +297,16 @@ impl Connection {
         }
         let known = resume.as_ref().and_then(|(token, _)| hub.guest_of_token(token)).filter(|p| p.ns == ns);
         match known {
-            Some(party) => {
-                Ok(Proved { ns, namespace, id: party.id.clone(), device: party.device.clone(), key: None, resume })
-            }
-            None => Ok(Proved { ns, namespace, id: hub.guest_id(), device, key: None, resume: None }),
+            Some(party) => Ok(Proved {
+                ns,
+                namespace,
+                id: party.id.clone(),
+                device: party.device.clone(),
+                key: None,
+                resume,
+                asked: None,
+            }),
+            None => Ok(Proved { ns, namespace, id: hub.guest_id(), device, key: None, resume: None, asked: None }),
         }
     }
 
@@ -311,6 +319,7 @@ impl Connection {
             key: proved.key,
             socket: self.socket,
             resume: proved.resume,
+            asked: proved.asked,
             lasting: true,
         };
         match hub.open(now, opening, out) {
@@ -330,6 +339,9 @@ impl Connection {
             let message = "Only a session whose id is a name can change that name's keys.";
             return Err(Refusal::new(Code::NotAllowed, message));
         };
+        if change.op == NameOp::Rotate && change.key == acting {
+            return Err(Refusal::new(Code::BadField, "`key` is the one that asks: a key cannot take its own place."));
+        }
         let statement = NameStatement {
             server: &hub.rules().server,
             nonce: &self.nonce_text(),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard};
 
 use bytes::Bytes;
@@ -48,6 +48,7 @@ pub struct Hub {
     earliest: Arc<Earliest>,
     rngs: Vec<Lock<ChaCha12Rng>>,
     next_rng: AtomicUsize,
+    key_changes: AtomicU64,
     tallies: Tallies,
 }
 
@@ -78,6 +79,7 @@ impl Hub {
             earliest,
             rngs,
             next_rng: AtomicUsize::new(0),
+            key_changes: AtomicU64::new(0),
             tallies,
         }
     }
@@ -308,6 +310,16 @@ impl Hub {
     /// Takes the place of an earlier hub: everything is at home in the same shard again, and its senders are known.
     pub(crate) fn succeed(&mut self, seed: u64, epoch: u64) {
         (self.seed, self.epoch) = (seed, epoch);
+    }
+
+    /// How often a key ceased to speak for a name.
+    pub(crate) fn key_changes(&self) -> u64 {
+        self.key_changes.load(Ordering::Acquire)
+    }
+
+    /// One more time; answers the number of it.
+    pub(crate) fn change_keys(&self) -> u64 {
+        self.key_changes.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     pub(crate) fn no_device(&self) -> Device {

@@ -91,12 +91,13 @@ fn a_store_that_fails_is_said_and_nothing_is_delivered_later() {
     world.store.broken = false;
     let bob = world.named(BOB, 2);
     world.expect(&bob, []);
-    world.store.broken = true;
     // Nor to a session that is away: it was promised to the disk.
     world.drop_socket(&bob);
+    world.store.broken = true;
     world.send(&alice, stored_signal(2, BOB, 2, 3_600));
     world.send(&alice, signal(3, BOB, 3));
     world.expect(&alice, [refused(2, 4501), ack(3, "stored")]);
+    world.store.broken = false;
     let bob = world.resume(&bob, 0);
     world.expect(&bob, [heard(&alice, 3)]);
 }

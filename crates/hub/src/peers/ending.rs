@@ -1,5 +1,6 @@
 //! How sessions lose their socket, wait for another, and end.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use wigwag_wire::code::Code;
@@ -14,6 +15,27 @@ use crate::cx::{Cx, Later};
 use crate::ids::{Party, SessionId, SocketId};
 use crate::output::{Note, Output};
 use crate::time::Moment;
+
+/// For how many milliseconds a replaced key is remembered: longer than any answer of the store is on its way.
+const REPLACED_MS: u64 = 60_000;
+
+/// Keys that lately ceased to speak for a name. A claim that the store granted before that may be on its way still.
+#[derive(Debug, Default)]
+pub(super) struct Replaced(VecDeque<(Moment, u64, Address, PublicKey)>);
+
+impl Replaced {
+    /// Whether a key was replaced after the store was asked about it.
+    pub(super) fn holds(&self, address: &Address, key: Option<PublicKey>, asked: u64) -> bool {
+        self.0.iter().any(|(_, change, a, k)| *change > asked && a == address && Some(*k) == key)
+    }
+
+    fn note(&mut self, now: Moment, change: u64, address: Address, key: PublicKey) {
+        while self.0.front().is_some_and(|(at, ..)| now - *at > REPLACED_MS) {
+            self.0.pop_front();
+        }
+        self.0.push_back((now, change, address, key));
+    }
+}
 
 impl Peers {
     /// The session's socket is gone.
@@ -40,6 +62,7 @@ impl Peers {
     /// Ends the sessions that speak for an id with a key that no longer may.
     pub(crate) fn end_key(&mut self, cx: &mut Cx<'_>, ns: &Namespace, id: &PeerId, key: &PublicKey) {
         let address = Address { ns: ns.clone(), id: id.clone() };
+        self.replaced.note(cx.now.at, cx.hub.change_keys(), address.clone(), *key);
         let devices = self.directory.get(&address).map(|e| e.devices.clone()).unwrap_or_default();
         for session in devices {
             if self.session(session).is_some_and(|s| s.key == Some(*key)) {

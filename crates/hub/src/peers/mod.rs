@@ -34,6 +34,7 @@ use wigwag_wire::{Limits, Refusal};
 
 use self::asking::Carrying;
 use self::directory::{Address, Entry, LastSeen};
+use self::ending::Replaced;
 use self::session::Session;
 use self::stored::{Keeping, Numbers, Unsure};
 use self::timers::Timers;
@@ -60,6 +61,8 @@ pub(crate) struct Peers {
     carrying: Carrying,
     /// Changes of keys that wait for the store's word: who waits, and for which request.
     naming: Vec<(SessionId, u64)>,
+    /// Keys that were replaced just now.
+    replaced: Replaced,
     timers: Timers,
     /// Rises with each change of presence, so that the newest wins.
     revision: u64,
@@ -84,6 +87,7 @@ impl Peers {
             unsure: Unsure::default(),
             carrying: Carrying::default(),
             naming: Vec::new(),
+            replaced: Replaced::default(),
             timers: Timers::default(),
             revision: 0,
         }

@@ -29,6 +29,8 @@ pub(crate) struct Opening {
     pub(crate) socket: SocketId,
     /// Token and count of a session to go on with.
     pub(crate) resume: Option<(String, u64)>,
+    /// How many changes of keys there had been when the store was asked whether the key speaks for the name.
+    pub(crate) asked: Option<u64>,
     /// Whether the session may outlive its socket.
     pub(crate) lasting: bool,
 }
@@ -51,6 +53,9 @@ impl Peers {
         let address = Address { ns: opening.ns.clone(), id: opening.id.clone() };
         if self.is_banned(&address, cx.now.wall) {
             return Err(Code::Banned.into());
+        }
+        if opening.asked.is_some_and(|asked| self.replaced.holds(&address, opening.key, asked)) {
+            return Err(Code::NameTaken.into());
         }
         let devices = self.directory.get(&address).map(|e| e.devices.clone()).unwrap_or_default();
         let same = devices.iter().copied().find(|s| self.session(*s).is_some_and(|s| s.party.device == opening.device));

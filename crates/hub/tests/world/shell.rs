@@ -54,6 +54,11 @@ impl Store {
         self.names.get(&owner).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// The operator frees a name.
+    pub fn forget_name(&mut self, ns: &str, name: &str) {
+        self.names.remove(&(Namespace::new(ns).unwrap(), PeerId::new(name).unwrap()));
+    }
+
     fn claim(&mut self, limits: &Limits, ns: Namespace, name: PeerId, key: PublicKey) -> Claimed {
         let names = self.names.values().filter(|keys| keys.contains(&key)).count();
         let keys = self.names.entry((ns, name)).or_default();
