@@ -318,6 +318,7 @@ impl Connection {
             dialect: DialectId::NATIVE,
             key: proved.key,
             socket: self.socket,
+            opened: self.opened,
             resume: proved.resume,
             asked: proved.asked,
             lasting: true,

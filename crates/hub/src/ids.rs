@@ -9,8 +9,8 @@ use wigwag_wire::{Device, Namespace, PeerId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub u64);
 
-/// One session: eight bits of its shard, then its slot, then the slot's generation, so that numbers are in the order of slots.
-/// Slots are used again, numbers are not: a slot would have to change hands 268 million times.
+/// One session: eight bits of its shard, then its slot, then its generation, so that numbers are in the order of slots.
+/// Slots are used again, numbers are not, not even after a restart: 268 million sessions would have to begin in the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub u64);
 

@@ -48,6 +48,8 @@ pub(crate) struct Peers {
     slots: Vec<Slot>,
     /// Slots without a session; the one that is free longest is used first, so that numbers come back late.
     free: VecDeque<u32>,
+    /// The generation of the last session that began.
+    generation: u32,
     directory: HashMap<Address, Entry, FixedState>,
     last_seen: LastSeen,
     /// Ids that the operator banned, with the end of it.
@@ -79,6 +81,7 @@ impl Peers {
             shard,
             slots: Vec::new(),
             free: VecDeque::new(),
+            generation: 0,
             directory: HashMap::with_hasher(hasher.clone()),
             last_seen: LastSeen::new(hasher.clone()),
             banned: BTreeMap::new(),
@@ -168,9 +171,9 @@ impl Peers {
                 (self.slots.len() - 1) as u32
             }
         };
-        let generation = &mut self.slots[slot as usize].generation;
-        *generation = generation.wrapping_add(1);
-        Ok(SessionId::new(self.shard, slot, *generation))
+        self.generation = self.generation.wrapping_add(1);
+        self.slots[slot as usize].generation = self.generation;
+        Ok(SessionId::new(self.shard, slot, self.generation))
     }
 
     fn settle_in(&mut self, id: SessionId, session: Session) {

@@ -27,6 +27,8 @@ pub(crate) struct Opening {
     pub(crate) dialect: DialectId,
     pub(crate) key: Option<PublicKey>,
     pub(crate) socket: SocketId,
+    /// When the socket opened.
+    pub(crate) opened: Moment,
     /// Token and count of a session to go on with.
     pub(crate) resume: Option<(String, u64)>,
     /// How many changes of keys there had been when the store was asked whether the key speaks for the name.
@@ -59,6 +61,11 @@ impl Peers {
         }
         let devices = self.directory.get(&address).map(|e| e.devices.clone()).unwrap_or_default();
         let same = devices.iter().copied().find(|s| self.session(*s).is_some_and(|s| s.party.device == opening.device));
+        // A peer that gave a socket up may have said hello on it: the store may have taken its time, or the network.
+        let newer = |s: &Session| s.socket.is_some() && s.opened > opening.opened;
+        if same.and_then(|session| self.session(session)).is_some_and(newer) {
+            return Err(Code::Superseded.into());
+        }
         if let Some(party) = same.and_then(|session| self.resume(cx, session, &opening)) {
             return Ok(party);
         }
@@ -70,13 +77,16 @@ impl Peers {
         let limit = if same.is_some() { 0 } else { limits.sessions_per_namespace };
         let id = self.vacancy()?;
         cx.hub.tallies().begin(&opening.ns, limit).inspect_err(|_| self.free.push_back(id.slot() as u32))?;
-        // The new session is in place before the old one ends, so nobody sees the id leave.
+        // The new session is in place before the old one ends, so nobody sees the id leave; and it is welcome before it is told
+        // anything, for what the old one held may come to it at once.
         let (party, token) = self.begin_session(cx, id, &address, opening);
         if let Some(old) = same {
             self.supersede(cx, old);
-            self.end(cx, old);
         }
         self.welcome(cx, id, &token, None);
+        if let Some(old) = same {
+            self.end(cx, old);
+        }
         self.review(cx, &address);
         self.deliver_stored(cx, &address, &party);
         self.resolve(cx, &address, None);
@@ -90,7 +100,7 @@ impl Peers {
         address: &Address,
         opening: Opening,
     ) -> (Arc<Party>, String) {
-        let Opening { ns, id: peer, device, dialect, key, socket, lasting, .. } = opening;
+        let Opening { ns, id: peer, device, dialect, key, socket, opened, lasting, .. } = opening;
         let party = Arc::new(Party { session: id, ns, id: peer, device, dialect });
         let token = new_token(cx, id);
         let resume =
@@ -99,6 +109,7 @@ impl Peers {
             party: party.clone(),
             key,
             socket: Some(socket),
+            opened,
             detached: None,
             state: Presence::Here,
             resume,
@@ -129,6 +140,7 @@ impl Peers {
         let token = new_token(cx, id);
         let session = self.session_mut(id)?;
         session.socket = Some(opening.socket);
+        session.opened = opening.opened;
         session.detached = None;
         session.key = opening.key;
         let party = session.party.clone();

@@ -20,6 +20,8 @@ pub(crate) struct Session {
     pub(crate) key: Option<PublicKey>,
     /// The socket, while there is one.
     pub(crate) socket: Option<SocketId>,
+    /// When that opened.
+    pub(crate) opened: Moment,
     /// Since when there is none.
     pub(crate) detached: Option<Moment>,
     /// What the others are told.

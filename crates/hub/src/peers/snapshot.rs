@@ -9,12 +9,11 @@ use wigwag_wire::code::Code;
 use wigwag_wire::event::Presence;
 use wigwag_wire::{PeerId, PublicKey};
 
-use super::directory::Address;
 use super::queue::{Held, Queue};
 use super::receipt::{Acked, Receipt, Shared};
 use super::session::{Resumable, Session, TokenHash, Watching};
 use super::signals::refuse;
-use super::stored::Stored;
+use super::stored::{Keeping, Stored};
 use super::{Peers, Slot};
 use crate::cx::Cx;
 use crate::ids::{GroupKey, Party, SessionId};
@@ -27,12 +26,14 @@ use crate::time::{Moment, Wall};
 pub(crate) struct PeersSnapshot {
     sessions: Vec<SessionSnapshot>,
     revision: u64,
+    /// Signals and losses may still speak of sessions that are over, so their numbers must not come again.
+    generation: u32,
     /// The last number of a stored signal.
     number: u64,
     /// Who waits for an answer that will not come, and the code that says so.
     unanswered: Vec<(SessionId, u64, u16)>,
     /// Stored signals of which the store had not said that it has them.
-    keeping: Vec<(Address, u64, Acked)>,
+    keeping: Vec<(u64, Keeping)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,15 +81,17 @@ impl Peers {
         PeersSnapshot {
             sessions: self.sessions().filter_map(|session| self.write(session)).collect(),
             revision: self.revision,
+            generation: self.generation,
             number: self.numbers.last,
             unanswered: unanswered.collect(),
-            keeping: self.doubtful(),
+            keeping: self.keeping.iter().map(|(number, keeping)| (*number, keeping.clone())).collect(),
         }
     }
 
     /// Reads it back. Every session that had a socket has lost it just now.
     pub(crate) fn restore(&mut self, cx: &mut Cx<'_>, snapshot: PeersSnapshot) {
         self.revision = snapshot.revision;
+        self.generation = snapshot.generation;
         self.numbers.last = snapshot.number;
         let mut several = Several::new();
         for saved in snapshot.sessions {
@@ -98,8 +101,8 @@ impl Peers {
         for (who, n, code) in snapshot.unanswered {
             refuse(cx, who, Some(n), Code::from_number(code).unwrap_or(Code::Internal).into());
         }
-        for (address, number, acked) in snapshot.keeping {
-            self.doubt(cx.now.at + cx.rules().ask_ms, address, number, acked);
+        for (number, keeping) in snapshot.keeping {
+            self.doubt(cx.now.at + cx.rules().ask_ms, number, keeping);
         }
     }
 
@@ -148,6 +151,7 @@ impl Peers {
             party: party.clone(),
             key: saved.key,
             socket: None,
+            opened: cx.now.at,
             detached: Some(cx.now.at),
             state,
             resume: Some(Box::new(Resumable { token: saved.token, earlier: saved.earlier, queue })),

@@ -36,7 +36,7 @@ pub(crate) struct Stored {
 }
 
 /// A stored signal of which the store has not said yet whether it is safe.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Keeping {
     address: Address,
     acked: Option<Acked>,
@@ -44,7 +44,7 @@ pub(crate) struct Keeping {
 }
 
 /// What became of a signal before the store answered.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct End {
     /// Whether a socket was handed it.
     wired: bool,
@@ -78,6 +78,11 @@ impl Numbers {
         let fresh = (now.0 & ((1 << 42) - 1)) << 15 | random >> 49;
         self.last = fresh.max(self.last + 1);
         (self.last << 6 | shard as u64 & 63) & i64::MAX as u64
+    }
+
+    /// What the store has of earlier hubs comes before what is still to be stored, wherever the wall clock went meanwhile.
+    fn saw(&mut self, number: u64) {
+        self.last = self.last.max(number >> 6);
     }
 }
 
@@ -256,8 +261,14 @@ impl Peers {
     pub(crate) fn restore_stored(&mut self, cx: &mut Cx<'_>, kept: Keep) {
         let Keep { number, ns, to, expires, record } = kept;
         let address = Address { ns, id: to };
-        let held = self.holders(&address).any(|(_, stored)| stored.number == number);
-        if !held && let Some(read) = Record::read(&record) {
+        self.numbers.saw(number);
+        let held = self.holds(&address, number);
+        // It came to its end while the store was still writing.
+        let over = self.keeping.get(&number).is_some_and(|keeping| keeping.end.is_some());
+        if !held
+            && !over
+            && let Some(read) = Record::read(&record)
+        {
             // Whom to tell is known to the hub that wrote it, and to the one that read that one's snapshot.
             let acked = read.acked.filter(|(epoch, _)| *epoch == cx.hub.epoch()).map(|(_, acked)| acked);
             self.put_back(cx, &address, Stored { number, expires, record: record.clone(), acked });
@@ -290,18 +301,10 @@ impl Peers {
     }
 
     /// Takes over a keep whose answer will not come.
-    pub(super) fn doubt(&mut self, until: Moment, address: Address, number: u64, acked: Acked) {
-        let wired = self.holders(&address).any(|(wired, stored)| wired && stored.number == number);
-        let end = wired.then_some(End { wired, lost: None });
-        self.keeping.insert(number, Keeping { address, acked: Some(acked), end });
+    pub(super) fn doubt(&mut self, until: Moment, number: u64, keeping: Keeping) {
+        self.keeping.insert(number, keeping);
         self.unsure.numbers.push(number);
         self.unsure.until = Some(until);
-    }
-
-    /// Whose senders wait for the store's word.
-    pub(super) fn doubtful(&self) -> Vec<(Address, u64, Acked)> {
-        let of = |(number, keeping): (&u64, &Keeping)| Some((keeping.address.clone(), *number, keeping.acked?));
-        self.keeping.iter().filter_map(of).collect()
     }
 
     /// Hands a stored signal to a session; `false` where it has no room.
@@ -348,14 +351,11 @@ impl Peers {
         self.tidy(address);
     }
 
-    /// The stored signals that sessions of an id hold, and whether any socket was handed them.
-    fn holders<'s>(&'s self, address: &Address) -> impl Iterator<Item = (bool, &'s Stored)> {
+    /// Whether a session of an id holds a stored signal.
+    fn holds(&self, address: &Address, number: u64) -> bool {
         let devices: &[SessionId] = self.directory.get(address).map(|e| &e.devices[..]).unwrap_or_default();
-        let queues = devices.iter().filter_map(|s| self.session(*s)?.resume.as_deref());
-        queues.flat_map(|r| r.queue.frames()).filter_map(|held| match &held.receipt {
-            Receipt::Shared(shared) => Some((shared.is_wired(), shared.stored.as_ref()?)),
-            _ => None,
-        })
+        let mut queues = devices.iter().filter_map(|s| self.session(*s)?.resume.as_deref());
+        queues.any(|r| r.queue.frames().any(|held| held.receipt.stored().is_some_and(|s| s.number == number)))
     }
 
     fn waiting_for(&self, address: &Address) -> &[Stored] {
