@@ -1,261 +1,382 @@
 //! One client as an app would be: it proves itself, counts what it takes in, resumes, and asks again what was not taken in.
 
+pub(crate) mod views;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use wigwag_testkit::{HelloFrame, TestKey};
 
-use crate::book::{Book, Fate};
+use self::views::Views;
+use crate::judge::signals::Fate;
+use crate::judge::{Judge, text};
+use crate::people::Person;
 
-/// Who a client is.
+/// What a request was about, for when its answer comes or does not.
 #[derive(Clone, Debug)]
-pub(crate) enum Who {
-    Guest,
-    Key,
-    Name(String),
+pub(crate) enum Ask {
+    Signal,
+    Find {
+        id: String,
+        since: u64,
+    },
+    Watch {
+        id: String,
+        since: u64,
+    },
+    Unwatch(String),
+    Join(String),
+    /// What it enters is told by its answer alone.
+    JoinByCode,
+    Leave(String),
+    /// Only a member may.
+    AsMember(String),
+    Subscribe(String),
+    Unsubscribe(String),
+    Network(String),
+    LeaveNetwork(String),
+    Swarm {
+        swarm: String,
+        complete: bool,
+    },
+    LeaveSwarm(String),
+    Broadcast,
+    /// Answered with how many it went to.
+    Probe {
+        receivers: u64,
+    },
+    /// Answered with how many have all and how many have not.
+    Count {
+        complete: u64,
+        incomplete: u64,
+    },
+    Other,
 }
 
-/// A room as a client sees it from what it was told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct View {
-    pub(crate) host: String,
-    pub(crate) term: u64,
-    pub(crate) members: BTreeSet<String>,
+struct Pending {
+    frame: String,
+    ask: Ask,
+}
+
+/// How a client comes to its next session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// As it should.
+    Honest,
+    /// It does not answer the challenge.
+    Mute,
+    /// With a token that is not the session's.
+    WrongToken,
+    /// With a count of more than there was.
+    WrongCount,
 }
 
 /// One client.
 pub(crate) struct Client {
     pub(crate) index: usize,
-    who: Who,
-    key: TestKey,
+    person: Person,
     /// The server it is or was at.
     pub(crate) node: usize,
     pub(crate) socket: Option<u64>,
+    /// Since when it has this socket.
+    pub(crate) since: u64,
+    pub(crate) manner: Manner,
     pub(crate) ready: bool,
     /// What it is called, once it was welcomed.
     pub(crate) id: Option<String>,
     token: Option<String>,
     seen: u64,
     next_n: u64,
-    unanswered: BTreeMap<u64, String>,
-    pub(crate) watching: BTreeMap<String, String>,
-    pub(crate) rooms: BTreeMap<String, View>,
-    pub(crate) resumed: u64,
-    pub(crate) hosts: u64,
-    /// Whether a server died since it last was welcomed.
-    pub(crate) crash_seen: bool,
+    next_q: u64,
+    pending: BTreeMap<u64, Pending>,
+    /// Answers up to this one may never come: they were among messages that are lost.
+    forgiven: u64,
+    pub(crate) views: Views,
+    /// Whether requests of it were refused for their number, so that it knows less than it might.
+    pub(crate) flooded: bool,
+    /// When its ICE servers run out, by the server's clock.
+    pub(crate) ice_expires: Option<u64>,
 }
 
 impl Client {
-    pub(crate) fn new(index: usize, who: Who) -> Self {
+    pub(crate) fn new(index: usize, person: Person) -> Self {
         Self {
             index,
-            who,
-            key: TestKey::new(index as u64 + 1),
+            person,
             node: 0,
             socket: None,
+            since: 0,
+            manner: Manner::Honest,
             ready: false,
             id: None,
             token: None,
             seen: 0,
             next_n: 1,
-            unanswered: BTreeMap::new(),
-            watching: BTreeMap::new(),
-            rooms: BTreeMap::new(),
-            resumed: 0,
-            hosts: 0,
-            crash_seen: false,
+            next_q: 0,
+            pending: BTreeMap::new(),
+            forgiven: 0,
+            views: Views::default(),
+            flooded: false,
+            ice_expires: None,
         }
     }
 
-    pub(crate) fn connected(&mut self, node: usize, socket: u64) {
-        if self.node != node {
-            self.token = None;
+    pub(crate) fn connected(&mut self, now: u64, node: usize, socket: u64, manner: Manner, judge: &mut Judge) {
+        if self.node != node && self.token.is_some() {
+            // Another server knows nothing of the session; it ends by itself.
+            self.forget(judge);
         }
-        self.node = node;
-        self.socket = Some(socket);
-        self.ready = false;
+        (self.node, self.socket, self.since, self.ready) = (node, Some(socket), now, false);
+        self.manner = if self.token.is_none() && manner != Manner::Mute { Manner::Honest } else { manner };
     }
 
     pub(crate) fn disconnected(&mut self) {
-        self.socket = None;
-        self.ready = false;
-    }
-
-    /// A numbered request. It is asked again after a resume if it was not taken in.
-    pub(crate) fn request(&mut self, mut request: Value) -> (u64, String) {
-        let n = self.next_n;
-        self.next_n += 1;
-        request["n"] = json!(n);
-        let text = request.to_string();
-        self.unanswered.insert(n, text.clone());
-        (n, text)
-    }
-
-    /// The request is to be asked again in these words.
-    pub(crate) fn rewrite(&mut self, n: u64, text: &str) {
-        self.unanswered.insert(n, text.to_owned());
+        (self.socket, self.ready) = (None, false);
     }
 
     /// It said `bye`: the session is over, whatever was open.
-    pub(crate) fn left(&mut self, book: &mut Book) {
-        self.forget_session(book);
+    pub(crate) fn left(&mut self, judge: &mut Judge) {
+        self.forget(judge);
         self.disconnected();
     }
 
+    /// A numbered request. It is asked again after a resume if it was not taken in.
+    pub(crate) fn request(&mut self, ask: Ask, frame: Value) -> String {
+        self.numbered(ask, frame).1
+    }
+
+    /// The same, with its number.
+    pub(crate) fn numbered(&mut self, ask: Ask, mut frame: Value) -> (u64, String) {
+        let n = self.next_n;
+        self.next_n += 1;
+        frame["n"] = json!(n);
+        if matches!(ask, Ask::Signal) {
+            frame["data"]["n"] = json!(n);
+        }
+        let frame = frame.to_string();
+        self.pending.insert(n, Pending { frame: frame.clone(), ask });
+        (n, frame)
+    }
+
+    /// Content for many, numbered so that receivers see whether any is missing.
+    pub(crate) fn words(&mut self) -> (u64, Value) {
+        self.next_q += 1;
+        (self.next_q, json!({"s": self.index, "q": self.next_q}))
+    }
+
+    /// How many messages it took in.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// Whether what it knows should be what is so.
+    pub(crate) fn is_sure(&self) -> bool {
+        self.ready && !self.flooded && self.views.recovering.is_empty()
+    }
+
+    /// Requests that nobody answered.
+    pub(crate) fn unanswered(&self) -> impl Iterator<Item = (u64, &Ask)> {
+        self.pending.iter().map(|(n, pending)| (*n, &pending.ask))
+    }
+
     /// A frame from the server; answers with what it says to it.
-    pub(crate) fn frame(&mut self, text: &str, book: &mut Book) -> Vec<String> {
-        let Ok(frame) = serde_json::from_str::<Value>(text) else {
-            book.broken.push(format!("client {} got a frame that is not JSON", self.index));
+    pub(crate) fn frame(&mut self, now: u64, raw: &str, judge: &mut Judge) -> Vec<String> {
+        let Ok(frame) = serde_json::from_str::<Value>(raw) else {
+            judge.wrong(format!("client {} got what is no JSON: {raw}", self.index));
             return Vec::new();
         };
-        let kind = frame["type"].as_str().unwrap_or_default();
-        match kind {
-            "challenge" => return vec![self.hello(text)],
-            "welcome" => return self.welcome(&frame, book),
-            _ if !self.ready => return Vec::new(),
+        match text(&frame["type"]) {
+            "challenge" if self.manner == Manner::Mute => return Vec::new(),
+            "challenge" => return vec![self.hello(raw)],
+            "welcome" => return self.welcome(now, &frame, judge),
+            _ if !self.ready => {
+                if frame["code"] != 4501 && frame["code"] != 4004 {
+                    judge.wrong(format!("client {} was told before its welcome: {raw}", self.index));
+                }
+                return Vec::new();
+            }
             _ => self.seen += 1,
         }
         if let Some(n) = frame["re"].as_u64() {
-            self.unanswered.remove(&n);
-            self.answered(kind, n, &frame, book);
+            self.answered(n, &frame, now, judge);
+        } else if frame["type"] == "error" {
+            self.refused(None, &frame, judge);
         }
-        match kind {
-            "signal" => {
-                let (sender, n) = (frame["data"]["s"].as_u64().unwrap_or(u64::MAX), frame["data"]["n"].as_u64());
-                book.arrived(sender as usize, n.unwrap_or(u64::MAX), self.index, self.crash_seen);
-            }
-            "lost" => {
-                for n in frame["n"].as_array().into_iter().flatten().filter_map(Value::as_u64) {
-                    book.fate(self.index, n, Fate::Lost);
-                }
-            }
-            "presence" => {
-                let id = text_of(&frame["id"]);
-                if let Some(state) = self.watching.get_mut(&id) {
-                    *state = text_of(&frame["state"]);
-                }
-            }
-            _ if kind.starts_with("room.") => self.room(kind, &frame, book),
-            _ => {}
-        }
+        self.told(now, &frame, judge);
         Vec::new()
     }
 
     fn hello(&self, challenge: &str) -> String {
-        let mut hello = HelloFrame::new();
-        if let Who::Name(name) = &self.who {
-            hello = hello.id(name);
-        }
-        if let Some(token) = &self.token {
-            hello = hello.resume(token, self.seen);
-        }
-        match self.who {
-            Who::Guest => hello.guest(),
-            _ => hello.prove(&self.key, challenge),
-        }
+        let resume = self.token.as_deref().map(|token| match self.manner {
+            Manner::WrongToken => {
+                let (rest, last) = token.split_at(token.len() - 1);
+                (format!("{rest}{}", if last == "a" { "b" } else { "a" }), self.seen)
+            }
+            Manner::WrongCount => (token.to_owned(), self.seen + 1_000),
+            _ => (token.to_owned(), self.seen),
+        });
+        self.person.hello(challenge, resume.as_ref().map(|(token, seen)| (token.as_str(), *seen)))
     }
 
-    fn welcome(&mut self, frame: &Value, book: &mut Book) -> Vec<String> {
+    fn welcome(&mut self, now: u64, frame: &Value, judge: &mut Judge) -> Vec<String> {
         self.ready = true;
+        let resumed = frame["resumed"] == true;
         let mut again = Vec::new();
-        if frame["resumed"] == true {
-            self.resumed += 1;
-            let missed = frame["missed"].as_u64().unwrap_or(0);
-            self.seen += missed;
-            let taken_in = frame["n"].as_u64().unwrap_or(0);
-            if missed > 0 {
-                book.sender_missed(self.index);
-                self.unanswered.retain(|n, _| *n > taken_in);
+        if resumed {
+            judge.counts.resumed += 1;
+            if self.token.is_none() || self.manner != Manner::Honest {
+                judge.wrong(format!("client {} resumed what is not its own", self.index));
             }
-            again.extend(self.unanswered.iter().filter(|(n, _)| **n > taken_in).map(|(_, text)| text.clone()));
-            if missed > 0 {
-                // What was told may have been missed: ask how things stand.
-                let ids: Vec<String> = self.watching.keys().cloned().collect();
-                if !ids.is_empty() {
-                    again.push(self.request(json!({"type": "watch", "ids": ids})).1);
-                }
-                for room in std::mem::take(&mut self.rooms).into_keys() {
-                    again.push(self.request(json!({"type": "room.join", "room": room})).1);
-                }
-            }
+            again = self.resume(now, frame, judge);
         } else {
             if self.token.is_some() {
-                self.forget_session(book);
+                self.forget(judge);
             }
+            self.flooded = false;
             self.seen = 0;
+            let id = text(&frame["id"]);
+            judge.began(self.index, id);
+            self.id = Some(id.to_owned());
         }
-        self.crash_seen = false;
+        let own = (self.id.as_deref().unwrap_or_default(), self.person.device(), self.person.ns());
+        if (text(&frame["id"]), text(&frame["device"]), text(&frame["namespace"])) != own {
+            judge.wrong(format!("client {} is {own:?}, but was welcomed as {frame}", self.index));
+        }
         self.token = frame["resume"].as_str().map(str::to_owned);
-        self.id = frame["id"].as_str().map(str::to_owned);
+        self.ice_expires = frame["ice_expires"].as_u64();
         again
     }
 
-    fn forget_session(&mut self, book: &mut Book) {
-        book.sender_gone(self.index);
+    /// Goes on: what was not taken in is asked again, and where messages are lost, how things stand.
+    fn resume(&mut self, now: u64, frame: &Value, judge: &mut Judge) -> Vec<String> {
+        let missed = frame["missed"].as_u64().unwrap_or(0);
+        let taken_in = frame["n"].as_u64().unwrap_or(0);
+        self.seen += missed;
+        let mut open = self.pending.split_off(&(taken_in + 1));
+        std::mem::swap(&mut open, &mut self.pending);
+        let mut again: Vec<String> = self.pending.values().map(|pending| pending.frame.clone()).collect();
+        if missed == 0 {
+            self.pending.append(&mut open);
+            return again;
+        }
+        judge.counts.missed += missed;
+        judge.letters.sender_missed(self.index, taken_in);
+        self.forgiven = taken_in;
+        self.views.recovering.retain(|n| *n > taken_in);
+        // Which rooms codes led to, it may not know.
+        self.flooded |= open.values().any(|pending| matches!(pending.ask, Ask::JoinByCode));
+        for (ask, frame) in self.views.doubt(now, open.into_values().map(|pending| pending.ask)) {
+            let (n, frame) = self.numbered(ask, frame);
+            self.views.recovering.insert(n);
+            again.push(frame);
+        }
+        again
+    }
+
+    fn forget(&mut self, judge: &mut Judge) {
+        judge.ended(self.index);
         self.token = None;
         self.seen = 0;
-        self.unanswered.clear();
-        self.watching.clear();
-        self.rooms.clear();
+        self.forgiven = self.next_n;
+        self.pending.clear();
+        self.views = Views::default();
     }
 
-    fn answered(&mut self, kind: &str, n: u64, frame: &Value, book: &mut Book) {
-        if !book.is_signal(self.index, n) {
+    fn answered(&mut self, n: u64, frame: &Value, now: u64, judge: &mut Judge) {
+        self.views.recovering.remove(&n);
+        let Some(Pending { ask, .. }) = self.pending.remove(&n) else {
+            if n > self.forgiven {
+                judge.wrong(format!("client {} was answered what it did not ask: {frame}", self.index));
+            }
             return;
-        }
-        let fate = match (kind, frame["status"].as_str()) {
-            ("ack", Some("delivered" | "stored")) => Fate::Acknowledged,
-            // Whether it got there is not known: the servers did not hear of each other in time.
-            ("error", _) if frame["code"] == 4502 => Fate::Unknown,
-            _ => Fate::Refused,
         };
-        book.fate(self.index, n, fate);
-    }
-
-    fn room(&mut self, kind: &str, frame: &Value, book: &mut Book) {
-        let room = text_of(&frame["room"]);
-        match kind {
-            "room.joined" => {
-                let mut members: BTreeSet<String> =
-                    frame["members"].as_array().into_iter().flatten().map(|m| text_of(&m["id"])).collect();
-                members.extend(self.id.clone());
-                let view =
-                    View { host: text_of(&frame["host"]["id"]), term: frame["term"].as_u64().unwrap_or(0), members };
-                self.rooms.insert(room, view);
-            }
-            "room.left" => {
-                self.rooms.remove(&room);
-            }
-            "room.member" => {
-                let Some(view) = self.rooms.get_mut(&room) else { return };
-                match frame["change"].as_str() {
-                    Some("joined") => view.members.insert(text_of(&frame["id"])),
-                    Some("left") => view.members.remove(&text_of(&frame["id"])),
-                    _ => false,
+        if frame["type"] == "error" {
+            self.refused(Some(&ask), frame, judge);
+        }
+        match (&ask, text(&frame["type"])) {
+            (Ask::Signal, kind) => {
+                let fate = match (kind, text(&frame["status"]), frame["code"].as_u64()) {
+                    ("ack", "delivered", _) => Fate::Delivered,
+                    ("ack", "stored", _) => Fate::Stored,
+                    // Whether it got there is not known: the servers did not hear of each other in time.
+                    ("error", _, Some(4502)) => Fate::Unknown,
+                    _ => Fate::Refused,
                 };
+                let kept = judge.letters.answered(self.index, n, fate);
+                judge.hold(kept);
             }
-            "room.host" => {
-                let Some(view) = self.rooms.get_mut(&room) else { return };
-                let term = frame["term"].as_u64().unwrap_or(0);
-                if term <= view.term {
-                    book.broken
-                        .push(format!("client {}: term of {room} went from {} to {term}", self.index, view.term));
+            (Ask::Leave(room) | Ask::AsMember(room), kind) if self.is_sure() => {
+                if self.views.rooms.contains_key(room) == (kind == "error" && frame["code"] == 4405) {
+                    judge.wrong(format!("client {} in {room} or not was answered {frame}", self.index));
                 }
-                self.hosts += 1;
-                view.term = term;
-                view.host = text_of(&frame["host"]["id"]);
+                if kind != "error" {
+                    self.views.granted(&ask);
+                }
             }
-            _ => {}
+            (_, "error") => {}
+            (Ask::Find { id, since }, _) => self.found(id, *since, now, frame, judge),
+            (Ask::Probe { receivers }, _) if frame["receivers"] != *receivers => {
+                judge.wrong(format!("client {} reached {frame}, but there were {receivers}", self.index));
+            }
+            (Ask::Count { complete, incomplete }, _)
+                if frame["complete"] != *complete || frame["incomplete"] != *incomplete =>
+            {
+                judge.wrong(format!("client {} counted {frame}, not {complete} and {incomplete}", self.index));
+            }
+            _ => self.views.granted(&ask),
         }
     }
 
-    /// It asked to leave a room: what comes from there no longer counts.
-    pub(crate) fn leaves(&mut self, room: &str) {
-        self.rooms.remove(room);
+    /// A request was refused. What a client that keeps to the protocol may be refused is a short list.
+    fn refused(&mut self, ask: Option<&Ask>, frame: &Value, judge: &mut Judge) {
+        let code = frame["code"].as_u64().unwrap_or_default();
+        let waits = frame["retry_after"].as_u64().is_some();
+        match code {
+            4100 if waits && !matches!(ask, Some(Ask::Broadcast)) => {
+                judge.counts.refused += 1;
+                self.flooded = true;
+            }
+            4109 if waits => self.flooded = true,
+            4100 if waits => {}
+            4403..=4410 | 4105 | 4107 | 4112 | 4115 | 4501 | 4502 => judge.counts.refused += 1,
+            _ => judge.wrong(format!("client {} was refused {ask:?}: {frame}", self.index)),
+        }
+    }
+
+    fn told(&mut self, now: u64, frame: &Value, judge: &mut Judge) {
+        match text(&frame["type"]) {
+            "signal" => judge.signal(self.index, frame),
+            "lost" => {
+                let numbers: Vec<u64> = frame["n"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+                if !numbers.is_sorted() || numbers.is_empty() {
+                    judge.wrong(format!("client {} was told of losses in no order: {frame}", self.index));
+                }
+                for n in numbers {
+                    let kept = judge.letters.lost(self.index, n, text(&frame["to"]));
+                    judge.hold(kept);
+                }
+            }
+            "broadcast" => judge.heard(self.index, "broadcast", frame),
+            "ice" => self.ice_expires = frame["expires"].as_u64(),
+            _ => {
+                let sure = !self.flooded && self.views.recovering.is_empty();
+                let me = views::Me { client: self.index, node: self.node, party: judge.party(self.index), sure };
+                self.views.told(now, &me, frame, judge);
+            }
+        }
+    }
+
+    fn found(&self, id: &str, since: u64, now: u64, frame: &Value, judge: &mut Judge) {
+        let state = crate::judge::presence::State::read(text(&frame["state"]));
+        let place = judge.place(self.index, self.node, id);
+        let was = state.and_then(|state| judge.standing.was(now, &place, state, 0, since));
+        if judge.one_server() && was.is_none() {
+            judge.wrong(format!("client {} found what was not so since {since}: {frame}", self.index));
+        }
     }
 }
 
-fn text_of(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+/// A set of names, for reading.
+pub(crate) fn names(list: &Value) -> BTreeSet<String> {
+    let of = |entry: &Value| crate::judge::party(text(&entry["id"]), text(&entry["device"]));
+    list.as_array().into_iter().flatten().map(of).collect()
 }

@@ -31,6 +31,11 @@ impl Dice {
         self.below(len as u64) as usize
     }
 
+    /// One of several, of which there is at least one.
+    pub(crate) fn one_of<'t, T>(&mut self, several: &'t [T]) -> &'t T {
+        &several[self.index(several.len())]
+    }
+
     pub(crate) fn seed(&mut self) -> [u8; 32] {
         let mut seed = [0; 32];
         self.0.fill_bytes(&mut seed);

@@ -1,186 +1,360 @@
 //! One server: a real hub, its sockets, and the store that survives it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use wigwag_hub::{
     Ask, Carry, CarryStatus, Claimed, Connection, Hub, IceRules, Input, Keep, Moment, Native, Now, Origin, Output,
-    Received, Rules, Snapshot, SocketId, Wall,
+    Received, Rules, Snapshot, SocketId,
 };
 use wigwag_wire::code::Code;
 use wigwag_wire::{Limits, Namespace, PeerId, PublicKey};
 
+use crate::plan::Plan;
+
+/// Milliseconds for a hello.
+pub(crate) const HANDSHAKE_MS: u64 = 5_000;
+/// Milliseconds without a socket until `away`.
+pub(crate) const AWAY_AFTER_MS: u64 = 2_000;
+/// Milliseconds without a socket until `gone`.
+pub(crate) const GONE_AFTER_MS: u64 = 15_000;
+
 /// What a server wants of the world.
 #[derive(Debug)]
 pub(crate) enum Wish {
-    Send { socket: SocketId, frame: Bytes },
-    Mark { socket: SocketId, count: u64 },
-    Close { socket: SocketId, code: u16 },
+    Send { socket: u64, frame: Bytes },
+    Mark { socket: u64, count: u64 },
+    Close { socket: u64, code: u16 },
+    Claim(Claim),
     Where { ns: Namespace, id: PeerId },
-    Keep { number: u64, ns: Namespace, to: PeerId, expires: Wall, record: Bytes },
+    Keep(Keep),
+    Forget(Vec<u64>),
     Carry(Carry),
     Receipt { ticket: u64, status: CarryStatus },
+}
+
+/// Whether a key may speak for a name.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) socket: u64,
+    pub(crate) ns: Namespace,
+    pub(crate) name: PeerId,
+    pub(crate) key: PublicKey,
 }
 
 /// What survives a server.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    pub(crate) names: BTreeMap<(Namespace, PeerId), PublicKey>,
-    pub(crate) signals: BTreeMap<u64, (Namespace, PeerId, Wall, Bytes)>,
+    names: BTreeMap<(Namespace, PeerId), PublicKey>,
+    /// In the order in which they were kept.
+    signals: Vec<Keep>,
 }
 
 /// One server.
 pub(crate) struct Node {
     pub(crate) hub: Hub,
-    connections: BTreeMap<SocketId, Connection>,
+    rules: Rules,
+    sockets: BTreeMap<u64, Socket>,
     pub(crate) store: Store,
     /// Raised with each new process, so that what was meant for an old one is not taken in by the next.
     pub(crate) process: u64,
+    /// When the process began; `None` while there is none.
+    began_ms: Option<u64>,
+    /// What the last process wrote out.
+    saved: Option<String>,
+    /// When something is due, as last looked at.
+    due: Option<u64>,
+    /// What the hub did that no hub may do.
+    pub(crate) wrong: Vec<String>,
+}
+
+struct Socket {
+    connection: Connection,
+    /// What came while the connection waited for the store.
+    inbox: VecDeque<String>,
+    /// Whether the hub closed it: it takes nothing in any more, and nothing may go out.
+    closed: bool,
 }
 
 /// The rules that all servers of the world follow: as in real life but with shorter times and smaller queues.
-pub(crate) fn rules(nodes: usize) -> Rules {
+fn rules(plan: &Plan) -> Rules {
+    let off_unless = |on: bool, limit: u64| if on { limit } else { 0 };
+    let limits = Limits {
+        frames_per_second: off_unless(plan.rated, 20),
+        frames_burst: off_unless(plan.rated, 40),
+        guesses_per_minute: off_unless(plan.rated, Limits::default().guesses_per_minute),
+        handshake_ms: HANDSHAKE_MS,
+        queue_frames: plan.queue_frames,
+        queue_bytes: 16 * 1024,
+        stored_per_id: 16,
+        ..Limits::default()
+    };
+    let turn = IceRules {
+        turn_urls: vec!["turn:turn.sim.example:3478".into()],
+        turn_secret: "a secret of the sim".into(),
+        turn_seconds: 600,
+        ..IceRules::default()
+    };
     Rules {
-        limits: Limits {
-            frames_per_second: 0,
-            guesses_per_minute: 0,
-            queue_frames: 48,
-            queue_bytes: 16 * 1024,
-            ..Limits::default()
-        },
-        away_after_ms: 2_000,
-        gone_after_ms: 15_000,
-        ask_where: nodes > 1,
+        limits,
+        away_after_ms: AWAY_AFTER_MS,
+        gone_after_ms: GONE_AFTER_MS,
+        ask_where: plan.nodes > 1,
         ask_ms: 3_000,
-        ice: IceRules::default(),
+        ice: if plan.turn { turn } else { IceRules::default() },
         ..Rules::default()
     }
 }
 
-fn new_hub(nodes: usize, seed: [u8; 32]) -> Hub {
-    Hub::new(rules(nodes), vec![Box::new(Native)], seed)
+impl Store {
+    /// Whether the key may speak for the name; it may if nobody does yet.
+    pub(crate) fn claim(&mut self, claim: &Claim) -> Claimed {
+        let bound = self.names.entry((claim.ns.clone(), claim.name.clone())).or_insert(claim.key);
+        if *bound == claim.key { Claimed::Yes } else { Claimed::No(Code::NameTaken) }
+    }
+
+    pub(crate) fn keep(&mut self, keep: Keep) {
+        self.signals.push(keep);
+    }
+
+    pub(crate) fn forget(&mut self, numbers: &[u64]) {
+        self.signals.retain(|s| !numbers.contains(&s.number));
+    }
+
+    /// How many signals it keeps.
+    pub(crate) fn len(&self) -> usize {
+        self.signals.len()
+    }
 }
 
 impl Node {
-    pub(crate) fn new(nodes: usize, seed: [u8; 32]) -> Self {
-        Self { hub: new_hub(nodes, seed), connections: BTreeMap::new(), store: Store::default(), process: 0 }
+    pub(crate) fn new(plan: &Plan, now_ms: u64, seed: [u8; 32]) -> Self {
+        let rules = rules(plan);
+        Self {
+            hub: new_hub(&rules, seed),
+            rules,
+            sockets: BTreeMap::new(),
+            store: Store::default(),
+            process: 0,
+            began_ms: Some(now_ms),
+            saved: None,
+            due: None,
+            wrong: Vec::new(),
+        }
     }
 
-    /// A new process in the place of the old one; with a snapshot if the old one ended in order.
-    pub(crate) fn restart(&mut self, now: Now, nodes: usize, seed: [u8; 32], in_order: bool) -> Vec<Wish> {
+    pub(crate) fn is_up(&self) -> bool {
+        self.began_ms.is_some()
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The process ends: in order, and then it writes out its state, or not. What it still wants forgotten reaches the store.
+    pub(crate) fn stop(&mut self, now: Now, in_order: bool, close_first: bool) {
+        let local = self.local(now);
         let mut out = Vec::new();
-        let snapshot = in_order.then(|| {
-            for mut connection in std::mem::take(&mut self.connections).into_values() {
-                connection.handle(&self.hub, now, Received::Closed, &mut out);
+        if in_order && close_first {
+            for socket in self.sockets.values_mut() {
+                socket.connection.handle(&self.hub, local, Received::Closed, &mut out);
             }
-            // Through text and back, as over a disk.
-            serde_json::to_string(&self.hub.snapshot(now)).unwrap_or_default()
-        });
-        self.connections.clear();
+        }
+        // Through text and back, as over a disk.
+        self.saved = in_order.then(|| write(&self.hub, local));
+        for output in out {
+            if let Output::Forget(numbers) = output {
+                self.store.forget(&numbers);
+            }
+        }
+        self.sockets.clear();
         self.process += 1;
-        // What the old process still wanted to forget reached the store; what it wanted to send did not.
-        let mut wishes = self.sift(now, out);
-        wishes.clear();
-        self.hub = new_hub(nodes, seed);
+        self.began_ms = None;
+        self.due = None;
+    }
+
+    /// A new process takes over what the last one left.
+    pub(crate) fn start(&mut self, now: Now, seeds: [[u8; 32]; 2]) -> Vec<Wish> {
+        self.began_ms = Some(now.at.0);
+        let local = self.local(now);
+        self.hub = new_hub(&self.rules, seeds[0]);
         let mut out = Vec::new();
-        if let Some(snapshot) = snapshot.and_then(|text| serde_json::from_str::<Snapshot>(&text).ok()) {
-            let _ = self.hub.restore(now, snapshot, &mut out);
+        if let Some(saved) = self.saved.take() {
+            if let Err(why) = read(&mut self.hub, local, &saved, &mut out) {
+                self.wrong.push(format!("its own snapshot was not taken in: {why}"));
+            }
+            let first = write(&self.hub, local);
+            let mut second = new_hub(&self.rules, seeds[1]);
+            let again = read(&mut second, local, &first, &mut Vec::new()).map(|()| write(&second, local));
+            if let Some(difference) = difference(&first, &again.unwrap_or_default()) {
+                self.wrong.push(format!("a snapshot read back is another: {difference}"));
+            }
         }
-        for (number, (ns, to, expires, record)) in self.store.signals.clone() {
-            self.hub.restore_stored(now, Keep { number, ns, to, expires, record }, &mut out);
+        for kept in self.store.signals.clone() {
+            self.hub.restore_stored(local, kept, &mut out);
         }
-        self.sift(now, out)
+        self.sift(out)
     }
 
-    pub(crate) fn open(&mut self, now: Now, socket: SocketId) -> Vec<Wish> {
+    /// A socket opens, if the server lets it in.
+    pub(crate) fn open(&mut self, now: Now, socket: u64, address: IpAddr) -> Vec<Wish> {
+        let local = self.local(now);
         let mut out = Vec::new();
-        let Ok(pass) = self.hub.admit(now, Origin::Local) else { return vec![Wish::Close { socket, code: 1013 }] };
-        self.connections.insert(socket, Connection::open(&self.hub, now, socket, pass, &mut out));
-        self.sift(now, out)
+        match self.hub.admit(local, Origin::Ip(address)) {
+            Err(refusal) => vec![Wish::Close { socket, code: refusal.code.number() }],
+            Ok(pass) => {
+                let connection = Connection::open(&self.hub, local, SocketId(socket), pass, &mut out);
+                self.sockets.insert(socket, Socket { connection, inbox: VecDeque::new(), closed: false });
+                self.sift(out)
+            }
+        }
     }
 
-    pub(crate) fn text(&mut self, now: Now, socket: SocketId, text: &str) -> Vec<Wish> {
-        self.receive(now, socket, Received::Text(text))
+    pub(crate) fn text(&mut self, now: Now, socket: u64, text: String) -> Vec<Wish> {
+        if let Some(known) = self.sockets.get_mut(&socket) {
+            known.inbox.push_back(text);
+        }
+        self.hand_in(now, socket)
     }
 
-    pub(crate) fn pong(&mut self, now: Now, socket: SocketId, count: u64) -> Vec<Wish> {
+    pub(crate) fn pong(&mut self, now: Now, socket: u64, count: u64) -> Vec<Wish> {
         self.receive(now, socket, Received::Pong(count.to_string().as_bytes()))
     }
 
-    pub(crate) fn closed(&mut self, now: Now, socket: SocketId) -> Vec<Wish> {
-        let wishes = self.receive(now, socket, Received::Closed);
-        self.connections.remove(&socket);
+    pub(crate) fn claimed(&mut self, now: Now, socket: u64, claimed: Claimed) -> Vec<Wish> {
+        let mut wishes = self.receive(now, socket, Received::Claimed(claimed));
+        wishes.extend(self.hand_in(now, socket));
         wishes
+    }
+
+    pub(crate) fn closed(&mut self, now: Now, socket: u64) -> Vec<Wish> {
+        let local = self.local(now);
+        let Some(mut known) = self.sockets.remove(&socket) else { return Vec::new() };
+        let mut out = Vec::new();
+        known.connection.handle(&self.hub, local, Received::Closed, &mut out);
+        self.sift(out)
     }
 
     pub(crate) fn input(&mut self, now: Now, input: Input<'_>) -> Vec<Wish> {
+        let local = self.local(now);
         let mut out = Vec::new();
-        self.hub.handle(now, input, &mut out);
-        self.sift(now, out)
+        self.hub.handle(local, input, &mut out);
+        self.sift(out)
     }
 
+    /// Time passed.
     pub(crate) fn tick(&mut self, now: Now) -> Vec<Wish> {
+        let local = self.local(now);
         let mut out = Vec::new();
-        let due: Vec<SocketId> =
-            self.connections.iter().filter(|(_, c)| self.is_due(c, now)).map(|(s, _)| *s).collect();
-        for socket in due {
-            if let Some(connection) = self.connections.get_mut(&socket) {
-                connection.handle(&self.hub, now, Received::Tick, &mut out);
+        for known in self.sockets.values_mut().filter(|known| !known.closed) {
+            if known.connection.next_deadline(&self.hub).is_some_and(|at| at <= local.at) {
+                known.connection.handle(&self.hub, local, Received::Tick, &mut out);
             }
         }
-        if self.hub.next_deadline().is_some_and(|at| at <= now.at) {
-            self.hub.handle(now, Input::Tick, &mut out);
+        if self.hub.next_deadline().is_some_and(|at| at <= local.at) {
+            self.hub.handle(local, Input::Tick, &mut out);
         }
-        self.sift(now, out)
+        self.sift(out)
     }
 
-    pub(crate) fn next_deadline(&self) -> Option<Moment> {
-        let sockets = self.connections.values().filter_map(|c| c.next_deadline(&self.hub));
-        sockets.chain(self.hub.next_deadline()).min()
+    /// When [`Node::tick`] is due next, in the world's time.
+    pub(crate) fn due(&self) -> Option<u64> {
+        self.due
     }
 
-    fn is_due(&self, connection: &Connection, now: Now) -> bool {
-        connection.next_deadline(&self.hub).is_some_and(|at| at <= now.at)
+    /// The clock of this process begins with it.
+    fn local(&self, now: Now) -> Now {
+        Now { at: Moment(now.at.0 - self.began_ms.unwrap_or(now.at.0)), wall: now.wall }
     }
 
-    fn receive(&mut self, now: Now, socket: SocketId, received: Received<'_>) -> Vec<Wish> {
-        let mut out = Vec::new();
-        let Some(connection) = self.connections.get_mut(&socket) else { return Vec::new() };
-        connection.handle(&self.hub, now, received, &mut out);
-        self.sift(now, out)
-    }
-
-    /// Does what the store can do at once, and hands on the rest.
-    fn sift(&mut self, now: Now, out: Vec<Output>) -> Vec<Wish> {
+    fn hand_in(&mut self, now: Now, socket: u64) -> Vec<Wish> {
         let mut wishes = Vec::new();
-        for output in out {
-            match output {
-                Output::Send { socket, frame } => wishes.push(Wish::Send { socket, frame }),
-                Output::Mark { socket, count } => wishes.push(Wish::Mark { socket, count }),
-                Output::Close { socket, code, .. } => wishes.push(Wish::Close { socket, code }),
-                Output::Carry(carry) => wishes.push(Wish::Carry(carry)),
-                Output::Receipt { ticket, status } => wishes.push(Wish::Receipt { ticket, status }),
-                Output::Forget(numbers) => {
-                    for number in numbers {
-                        self.store.signals.remove(&number);
-                    }
-                }
-                Output::Ask(Ask::Where { ns, id }) => wishes.push(Wish::Where { ns, id }),
-                Output::Ask(Ask::Keep(keep)) => {
-                    let (number, ns, to) = (keep.number, keep.ns, keep.to);
-                    wishes.push(Wish::Keep { number, ns, to, expires: keep.expires, record: keep.record });
-                }
-                Output::Ask(Ask::Claim { socket, ns, name, key }) => {
-                    let bound = *self.store.names.entry((ns, name)).or_insert(key);
-                    let claimed = if bound == key { Claimed::Yes } else { Claimed::No(Code::NameTaken) };
-                    wishes.extend(self.receive(now, socket, Received::Claimed(claimed)));
-                }
-                Output::Ask(Ask::Name(naming)) => {
-                    let result = Err(Code::SwitchedOff);
-                    wishes.extend(self.input(now, Input::Named { naming, result }));
-                }
-            }
+        while let Some(text) = self
+            .sockets
+            .get_mut(&socket)
+            .filter(|known| !known.closed && !known.connection.is_waiting())
+            .and_then(|known| known.inbox.pop_front())
+        {
+            wishes.extend(self.receive(now, socket, Received::Text(&text)));
         }
         wishes
     }
+
+    fn receive(&mut self, now: Now, socket: u64, received: Received<'_>) -> Vec<Wish> {
+        let local = self.local(now);
+        let Some(known) = self.sockets.get_mut(&socket).filter(|known| !known.closed) else { return Vec::new() };
+        let mut out = Vec::new();
+        known.connection.handle(&self.hub, local, received, &mut out);
+        self.sift(out)
+    }
+
+    fn sift(&mut self, out: Vec<Output>) -> Vec<Wish> {
+        let mut wishes = Vec::with_capacity(out.len());
+        for output in out {
+            wishes.push(match output {
+                Output::Send { socket: SocketId(socket), frame } => {
+                    self.expect_open(socket, "a frame");
+                    Wish::Send { socket, frame }
+                }
+                Output::Mark { socket: SocketId(socket), count } => {
+                    self.expect_open(socket, "a mark");
+                    Wish::Mark { socket, count }
+                }
+                Output::Close { socket: SocketId(socket), code, .. } => {
+                    self.expect_open(socket, "a close");
+                    if let Some(known) = self.sockets.get_mut(&socket) {
+                        known.closed = true;
+                    }
+                    Wish::Close { socket, code }
+                }
+                Output::Carry(carry) => Wish::Carry(carry),
+                Output::Receipt { ticket, status } => Wish::Receipt { ticket, status },
+                Output::Forget(numbers) => Wish::Forget(numbers),
+                Output::Ask(Ask::Where { ns, id }) => Wish::Where { ns, id },
+                Output::Ask(Ask::Keep(keep)) => Wish::Keep(keep),
+                Output::Ask(Ask::Claim { socket: SocketId(socket), ns, name, key }) => {
+                    Wish::Claim(Claim { socket, ns, name, key })
+                }
+                // No client of the sim changes the keys of a name.
+                Output::Ask(Ask::Name { .. }) => continue,
+            });
+        }
+        let sockets = self.sockets.values().filter(|known| !known.closed);
+        let hub = &self.hub;
+        let due = sockets.filter_map(|known| known.connection.next_deadline(hub)).chain(hub.next_deadline()).min();
+        self.due = self.began_ms.and_then(|began| Some(began + due?.0));
+        wishes
+    }
+
+    fn expect_open(&mut self, socket: u64, what: &str) {
+        // Frames of an opening socket come before it is among the others.
+        if self.sockets.get(&socket).is_some_and(|known| known.closed) {
+            self.wrong.push(format!("{what} after the close of socket {socket}"));
+        }
+    }
+}
+
+fn new_hub(rules: &Rules, seed: [u8; 32]) -> Hub {
+    Hub::new(rules.clone(), vec![Box::new(Native)], seed)
+}
+
+fn write(hub: &Hub, now: Now) -> String {
+    serde_json::to_string(&hub.snapshot(now)).unwrap_or_default()
+}
+
+fn read(hub: &mut Hub, now: Now, saved: &str, out: &mut Vec<Output>) -> Result<(), String> {
+    let snapshot: Snapshot = serde_json::from_str(saved).map_err(|why| why.to_string())?;
+    hub.restore(now, snapshot, out).map_err(|why| why.to_string())
+}
+
+/// Where two JSON texts differ first.
+fn difference(one: &str, other: &str) -> Option<String> {
+    let at = one.bytes().zip(other.bytes()).position(|(a, b)| a != b);
+    let at = at.or((one.len() != other.len()).then_some(one.len().min(other.len())))?;
+    let near = |text: &str| {
+        let (from, to) = (at.saturating_sub(200), text.len().min(at + 200));
+        String::from_utf8_lossy(text.as_bytes().get(from..to).unwrap_or_default()).into_owned()
+    };
+    Some(format!("…{}… became …{}…", near(one), near(other)))
 }

@@ -1,105 +1,60 @@
-//! What was promised, looked at from outside.
+//! What was promised, looked at from outside while things happen.
 
-use std::collections::BTreeSet;
+use serde_json::Value;
 
 use wigwag_hub::SessionFilter;
-use wigwag_wire::{Namespace, RoomName};
 
 use super::World;
-use crate::node::rules;
+use crate::judge::{party, text};
+
+/// Milliseconds between two looks at the queues of a server.
+const LOOK_EVERY_MS: u64 = 500;
 
 impl World<'_> {
-    /// After something happened at a server: no queue beyond its bound, and one host for each term of a room.
-    pub(super) fn check_node(&mut self, node: usize) {
-        let hub = &self.nodes[node].hub;
-        let limits = rules(1).limits;
-        for session in hub.sessions(&SessionFilter::default(), None, usize::MAX) {
-            if session.unconfirmed as u64 > limits.queue_frames || session.unconfirmed_bytes as u64 > limits.queue_bytes
-            {
-                let (frames, bytes) = (session.unconfirmed, session.unconfirmed_bytes);
-                self.book.broken.push(format!("{} holds {frames} frames, {bytes} bytes", session.session));
+    /// No queue is beyond its bound.
+    pub(super) fn look(&mut self, node: usize) {
+        if self.looked_at + LOOK_EVERY_MS > self.now_ms && !self.resting {
+            return;
+        }
+        self.looked_at = self.now_ms;
+        let limits = &self.nodes[node].rules().limits;
+        for session in self.nodes[node].hub.sessions(&SessionFilter::default(), None, usize::MAX) {
+            let (frames, bytes) = (session.unconfirmed as u64, session.unconfirmed_bytes as u64);
+            if frames > limits.queue_frames || bytes > limits.queue_bytes {
+                self.judge.wrong(format!("session {} holds {frames} frames, {bytes} bytes", session.session));
             }
         }
-        let mut there: BTreeSet<String> = BTreeSet::new();
-        for info in hub.rooms(None, None, usize::MAX) {
-            let room = info.room.as_str().to_owned();
-            there.insert(room.clone());
-            let Some(host) = info.host.map(|host| format!("{}/{}", host.id, host.device)) else { continue };
-            let known = self.hosts.entry((node, room.clone(), info.term)).or_insert_with(|| host.clone());
-            if *known != host {
-                let term = info.term;
-                self.book
-                    .broken
-                    .push(format!("room {room} at {node} has two hosts in term {term}: {known} and {host}"));
-            }
-        }
-        // A room that is gone may come again, with terms from the beginning.
-        self.hosts.retain(|(n, room, _), _| *n != node || there.contains(room));
     }
 
-    /// Trouble ends. Everyone comes back, all settles, and what was promised is looked at.
-    pub(super) fn rest(&mut self) {
-        self.resting = true;
-        self.say(|_| "trouble is over".to_owned());
-        self.run_until(self.now_ms + 10_000);
-        for _ in 0..3 {
-            for client in 0..self.clients.len() {
-                if self.clients[client].socket.is_none() {
-                    let node = self.clients[client].node;
-                    self.connect(client, node);
-                }
-            }
-            self.run_until(self.now_ms + 12_000);
+    /// A frame leaves a server: who is there now, and who is host of what.
+    pub(super) fn look_at(&mut self, node: usize, client: usize, socket: u64, frame: &[u8]) {
+        let is = |kind: &str| frame.get(9..).is_some_and(|rest| rest.starts_with(kind.as_bytes()));
+        if is("welcome\"") {
+            let frame: Value = serde_json::from_slice(frame).unwrap_or_default();
+            let place = self.judge.place(client, node, text(&frame["id"]));
+            let device = self.judge.person(client).device().to_owned();
+            self.judge.standing.attached(self.now_ms, place, &device, socket);
+            // What follows now, until something else happens, was told before.
+            self.replaying = Some((self.now_ms, socket)).filter(|_| frame["resumed"] == true);
+        } else if (is("room.joined\"") || is("room.host\"")) && self.replaying != Some((self.now_ms, socket)) {
+            let frame: Value = serde_json::from_slice(frame).unwrap_or_default();
+            self.look_at_host(node, client, &frame);
         }
-        self.bye(0);
-        self.run_until(self.now_ms + 40_000);
-        for client in 1..self.clients.len() {
-            if !self.clients[client].ready {
-                self.book.broken.push(format!("client {client} did not get in again"));
-            }
-        }
-        self.check_presence();
-        self.check_views();
-        self.book.close();
     }
 
-    /// Whoever watches knows how things are.
-    fn check_presence(&mut self) {
-        let mut broken = Vec::new();
-        for client in self.clients.iter().filter(|c| c.ready) {
-            for (id, told) in &client.watching {
-                // Servers do not share presence: only who is at the same one is here.
-                let here = self.clients.iter().any(|c| c.ready && c.node == client.node && c.id.as_ref() == Some(id));
-                let truth = if here { "here" } else { "gone" };
-                if told != truth {
-                    broken.push(format!("client {} was told that {id} is {told:?}, but it is {truth}", client.index));
-                }
-            }
+    /// At most one host for each term of a room, and terms only rise, as long as the room is the same.
+    fn look_at_host(&mut self, node: usize, client: usize, frame: &Value) {
+        let (room, term) = (text(&frame["room"]).to_owned(), frame["term"].as_u64().unwrap_or_default());
+        let host = party(text(&frame["host"]["id"]), text(&frame["host"]["device"]));
+        let alone = frame["members"].as_array().is_some_and(Vec::is_empty) && self.judge.party(client) == host;
+        let key = (node, self.judge.person(client).ns(), room);
+        // Somebody alone in term 1 has made it anew.
+        let known = self.hosts.get(&key).filter(|_| !(term == 1 && alone));
+        if let Some((known, known_host)) = known.filter(|(known, it)| term < *known || (term == *known && host != *it))
+        {
+            let known = format!("{known_host} in term {known}");
+            self.judge.wrong(format!("{key:?} had {known}, and now has {host} in term {term}"));
         }
-        self.book.broken.extend(broken);
-    }
-
-    /// Every member sees the room as it is.
-    fn check_views(&mut self) {
-        let Ok(ns) = Namespace::new("default") else { return };
-        let mut broken = Vec::new();
-        for client in self.clients.iter().filter(|c| c.ready) {
-            for (name, view) in &client.rooms {
-                let Ok(room) = RoomName::new(name) else { continue };
-                let Some(detail) = self.nodes[client.node].hub.room(&ns, &room) else {
-                    broken.push(format!("client {} believes to be in {name}, which is not there", client.index));
-                    continue;
-                };
-                let members: BTreeSet<String> = detail.present.iter().map(|m| m.party.id.to_string()).collect();
-                let host = detail.info.host.map(|h| h.id.to_string()).unwrap_or_default();
-                if view.members != members || view.host != host || view.term != detail.info.term {
-                    broken.push(format!(
-                        "client {} sees {name} as {view:?}, but it is {members:?}, host {host}, term {}",
-                        client.index, detail.info.term
-                    ));
-                }
-            }
-        }
-        self.book.broken.extend(broken);
+        self.hosts.insert(key, (term, host));
     }
 }
