@@ -101,3 +101,22 @@ fn what_was_stored_before_a_crash_comes_before_what_is_stored_after_it_wherever_
     let frames: Vec<_> = world.take(&bob).into_iter().map(|frame| frame["data"].clone()).collect();
     assert_eq!(frames, ["first", "second"]);
 }
+
+#[test]
+fn a_signal_that_cuts_its_receiver_is_held_for_it_and_not_stored_besides() {
+    let mut world = World::with(|rules| rules.limits.queue_frames = 4);
+    let (alice, bob) = (world.keyed(1), world.keyed(2));
+    for n in 1..=5 {
+        world.send(&alice, stored_signal(n, &bob.id, n, 60));
+        world.send(&alice, json!({"type": "seen", "seen": n}));
+    }
+    world.expect_closed(&bob, 4002);
+    let told = world.take(&alice);
+    assert_eq!(told.last(), Some(&ack(5, "stored")));
+    assert_eq!(world.store.kept(), []);
+    world.take(&bob);
+    let bob = world.resume(&bob, 0);
+    assert_eq!(bob.welcome["missed"], 1);
+    let data: Vec<_> = world.take(&bob).into_iter().map(|frame| frame["data"].clone()).collect();
+    assert_eq!(data, [2, 3, 4, 5]);
+}

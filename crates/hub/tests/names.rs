@@ -181,7 +181,7 @@ fn a_signature_for_another_op_key_socket_or_name_changes_nothing_and_closes_noth
     let mut world = World::new();
     let (bob, other) = (world.named(BOB, 1), world.device(BOB, "phone", 1));
     let good = world.name_request(&bob, 1, "add", 2);
-    let mut frames = vec![good.clone(), good.clone(), good.clone()];
+    let mut frames = [good.clone(), good.clone(), good.clone()];
     frames[0]["op"] = json!("remove");
     frames[1]["key"] = json!(TestKey::new(3).public().to_string());
     frames[2]["signature"] = json!("A".repeat(86));

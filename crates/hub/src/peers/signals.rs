@@ -129,7 +129,10 @@ impl Peers {
         for session in &live {
             fate.note(self.tell_signal(cx, *session, &mut written, &event, receipt(&shared)));
         }
-        let stored = keep.filter(|_| !fate.delivered).map(|(seconds, record)| self.stored(cx, record, acked, seconds));
+        // A session that this cuts holds it already, as if it had not been stored.
+        let stored = keep
+            .filter(|_| !fate.delivered && !fate.held)
+            .map(|(seconds, record)| self.stored(cx, record, acked, seconds));
         if let Some(stored) = &stored {
             shared = Some(Shared::new(acked, Some(stored.clone())));
         }
