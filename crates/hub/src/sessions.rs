@@ -27,6 +27,13 @@ pub struct Snapshot {
     groups: Vec<GroupsSnapshot>,
 }
 
+#[cfg(test)]
+impl Snapshot {
+    pub(crate) fn sessions(&self) -> usize {
+        self.peers.iter().map(PeersSnapshot::len).sum()
+    }
+}
+
 /// The version of [`Snapshot`] that this hub writes and reads.
 const SNAPSHOT_VERSION: u32 = 1;
 

@@ -166,6 +166,20 @@ fn a_signal_for_an_away_session_is_on_disk_too_and_waits_on_when_the_session_end
 }
 
 #[test]
+fn a_fresh_hello_gets_what_is_stored_after_its_welcome() {
+    let mut world = World::new();
+    let (alice, bob) = (world.keyed(1), world.named(BOB, 2));
+    world.drop_socket(&bob);
+    world.send(&alice, stored_signal(1, BOB, 1, 3_600));
+    // Its program has forgotten the token: the old session ends while the new one begins.
+    let fresh = world.named(BOB, 2);
+    world.expect(&fresh, [heard_later(&alice, 1, "*")]);
+    world.expect(&alice, [ack(1, "stored")]);
+    world.advance(1_000);
+    assert_eq!(world.marks(&fresh), [1]);
+}
+
+#[test]
 fn what_a_socket_was_handed_is_never_handed_over_again() {
     let mut world = World::new();
     let (alice, bob) = (world.keyed(1), world.named(BOB, 2));

@@ -15,6 +15,8 @@ mod signals;
 mod snapshot;
 mod stored;
 mod telling;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod watch;
 

@@ -64,6 +64,12 @@ impl Queue {
         self.bytes
     }
 
+    /// For how many frames there is memory.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// Whether more is held than may be.
     fn is_over(&self, limits: &Limits) -> bool {
         let over = |have: usize, limit: u64| limit != 0 && have as u64 > limit;

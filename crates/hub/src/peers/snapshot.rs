@@ -36,6 +36,13 @@ pub(crate) struct PeersSnapshot {
     keeping: Vec<(u64, Keeping)>,
 }
 
+#[cfg(test)]
+impl PeersSnapshot {
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct SessionSnapshot {
     party: Party,

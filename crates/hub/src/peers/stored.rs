@@ -74,7 +74,7 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    fn next(&mut self, now: Wall, random: u64, shard: usize) -> u64 {
+    pub(super) fn next(&mut self, now: Wall, random: u64, shard: usize) -> u64 {
         let fresh = (now.0 & ((1 << 42) - 1)) << 15 | random >> 49;
         self.last = fresh.max(self.last + 1);
         (self.last << 6 | shard as u64 & 63) & i64::MAX as u64

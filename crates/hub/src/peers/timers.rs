@@ -32,6 +32,11 @@ impl Timers {
         session.into_iter().chain(id).min()
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len() + self.ids.len()
+    }
+
     /// Sees to it that a session is looked at by the time of its deadline.
     pub(super) fn keep(&mut self, session: &mut Session, rules: &Rules) {
         let deadline = session.deadline(rules);

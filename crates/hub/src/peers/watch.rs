@@ -28,17 +28,18 @@ impl Peers {
     ) -> Result<(), Refusal> {
         let limit = cx.rules().limits.watches;
         let Some(session) = self.session_mut(who.session) else { return Ok(()) };
-        let mut fresh: Vec<&PeerId> = ids.iter().filter(|id| !session.watching.iter().any(|w| w.id == **id)).collect();
-        fresh.sort_unstable();
-        fresh.dedup();
-        if !fresh.is_empty() && is_full(session.watching.len() + fresh.len() - 1, limit) {
+        let watched: BTreeSet<&PeerId> = session.watching.iter().map(|w| &w.id).collect();
+        let fresh: BTreeSet<&PeerId> = ids.iter().filter(|id| !watched.contains(id)).collect();
+        if !fresh.is_empty() && is_full(watched.len() + fresh.len() - 1, limit) {
             return Err(Code::TooManyWatches.into());
         }
-        session.watching.extend(fresh.into_iter().map(|id| Watching { id: id.clone(), told: None, revision: 0 }));
+        session.watching.extend(fresh.iter().map(|id| Watching { id: (*id).clone(), told: None, revision: 0 }));
         self.tell_done(cx, who, n);
         let mut named = BTreeSet::new();
         for id in ids.iter().filter(|id| named.insert(*id)) {
-            cx.later.push_back(Later::Watch { watcher: who.clone(), id: id.clone(), origin: Some(*origin) });
+            // What is watched already is no new guess.
+            let origin = fresh.contains(id).then_some(*origin);
+            cx.later.push_back(Later::Watch { watcher: who.clone(), id: id.clone(), origin });
         }
         Ok(())
     }

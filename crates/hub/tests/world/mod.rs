@@ -398,6 +398,12 @@ impl World {
         self.begin_again(Some(&saved));
     }
 
+    /// The same, with other rules from then on.
+    pub fn restart_with(&mut self, change: impl FnOnce(&mut Rules)) {
+        change(&mut self.rules);
+        self.restart();
+    }
+
     /// The server dies, and another begins with nothing but the store.
     pub fn crash(&mut self) {
         self.begin_again(None);
