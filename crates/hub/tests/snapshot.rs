@@ -173,7 +173,7 @@ fn new_sessions_get_numbers_that_nobody_had() {
     }
     let fresh: Vec<Peer> = (100..140).map(|seed| world.keyed(seed)).collect();
     let mut names: Vec<&Value> = peers.iter().skip(1).step_by(2).chain(&fresh).map(|p| &p.welcome["session"]).collect();
-    names.sort_by_key(|name| name.to_string());
+    names.sort_by_key(ToString::to_string);
     names.dedup();
     assert_eq!(names.len(), 60);
     assert_eq!(world.hub.counts().sessions, 80);
@@ -200,7 +200,7 @@ fn a_snapshot_of_another_version_is_refused_and_a_mangled_one_harms_nothing() {
     world.send(&alice, signal(1, &bob.id, 1));
     world.take(&alice);
     let mut saved = serde_json::to_value(world.hub.snapshot(world.now)).unwrap();
-    let mut restore = |saved: &Value| {
+    let restore = |saved: &Value| {
         let mut hub = Hub::new(Rules::default(), vec![Box::new(Native)], [9; 32]);
         let mut out: Vec<Output> = Vec::new();
         let snapshot: Snapshot = serde_json::from_value(saved.clone()).unwrap();
