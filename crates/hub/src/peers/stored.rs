@@ -25,6 +25,8 @@ use crate::time::{Moment, Wall};
 
 /// A wall clock that was set back puts stored signals off by at least so many milliseconds.
 const LOOK_AGAIN_MS: u64 = 1_000;
+/// Looked at so often at least, in case the wall clock was put right since: many a small machine starts without the time.
+const LOOK_AT_LEAST_MS: u64 = 3_600_000;
 
 /// One stored signal.
 #[derive(Clone, Debug)]
@@ -254,7 +256,9 @@ impl Peers {
             }
         }
         self.forget(cx, over.iter().map(|s| s.number).collect(), false);
-        next.map_or(Moment::NEVER, |next| now.at + (next.0.saturating_sub(now.wall.0)).max(LOOK_AGAIN_MS))
+        next.map_or(Moment::NEVER, |next| {
+            now.at + next.0.saturating_sub(now.wall.0).clamp(LOOK_AGAIN_MS, LOOK_AT_LEAST_MS)
+        })
     }
 
     /// Takes in a stored signal that was kept before this hub began.
@@ -326,7 +330,7 @@ impl Peers {
     }
 
     fn wait(&mut self, cx: &Cx<'_>, address: &Address, stored: Stored) {
-        let at = cx.now.at + stored.expires.0.saturating_sub(cx.now.wall.0);
+        let at = cx.now.at + stored.expires.0.saturating_sub(cx.now.wall.0).min(LOOK_AT_LEAST_MS);
         let entry = self.directory.entry(address.clone()).or_default();
         let waiting = entry.waiting.get_or_insert_default();
         // By number: what comes back from a session, or from the store, belongs before what came since.
