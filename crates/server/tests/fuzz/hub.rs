@@ -7,6 +7,9 @@
 //! Promises: no input panics or makes much output; whatever is sent is an event, to a socket that is open; time that
 //! was told is over; and when everybody has left and time has passed, nothing is left.
 
+#[path = "hub_frames.rs"]
+mod frames;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -43,6 +46,8 @@ struct World {
     hub: Hub,
     rules: Rules,
     now: Now,
+    /// The latest that the wall clock ever said.
+    latest: Wall,
     sockets: [Option<Socket>; SOCKETS],
     /// The token of the last session at each place.
     tokens: [String; SOCKETS],
@@ -59,6 +64,8 @@ struct World {
     /// The last room and join code that were told.
     room: String,
     code: String,
+    /// The last term that was told.
+    term: u64,
 }
 
 struct Socket {
@@ -96,6 +103,7 @@ impl World {
             hub: Hub::new(rules.clone(), vec![Box::new(Native)], [7; 32]),
             rules,
             now: BEGIN,
+            latest: BEGIN.wall,
             sockets: Default::default(),
             tokens: Default::default(),
             next_socket: 0,
@@ -108,6 +116,7 @@ impl World {
             kept: BTreeMap::new(),
             room: String::new(),
             code: String::new(),
+            term: 0,
         }
     }
 
@@ -126,6 +135,12 @@ impl World {
             '>' => {
                 let slot = digit(rest.next()) % SOCKETS;
                 let text = self.filled(slot, rest.as_str());
+                self.receive(slot, Received::Text(&text));
+            }
+            'f' => {
+                let slot = digit(rest.next()) % SOCKETS;
+                let frame = frames::frame(&mut rest, self.term);
+                let text = self.filled(slot, &frame);
                 self.receive(slot, Received::Text(&text));
             }
             'n' => self.change_name(digit(rest.next()) % SOCKETS, digit(rest.next()) as u64, rest.as_str()),
@@ -345,6 +360,7 @@ impl World {
 
     /// Carries out what was emitted, and checks it.
     fn settle(&mut self) {
+        self.latest = self.latest.max(self.now.wall);
         let mut carried = 0;
         loop {
             for output in std::mem::take(&mut self.out) {
@@ -369,6 +385,9 @@ impl World {
                 let said: Value = serde_json::from_slice(&frame).unwrap();
                 let kind = said["type"].as_str().unwrap();
                 assert!(event::TYPES.contains(&kind), "{kind} is no event");
+                if let Some(term) = said.get("term").and_then(Value::as_u64) {
+                    self.term = term;
+                }
                 match kind {
                     "error" => assert!(Code::from_number(said["code"].as_u64().unwrap() as u16).is_some()),
                     "room.joined" => self.room = said["room"].as_str().unwrap().to_owned(),
@@ -421,6 +440,10 @@ impl World {
             self.drop_socket(slot);
         }
         self.slow = false;
+        self.settle();
+        // A clock that was set back keeps things for longer; here it is put right.
+        self.now.wall = self.latest;
+        self.wait(0);
         self.settle();
         let over = self.now.at + LONG_MS;
         let mut ticks = 0;
