@@ -358,6 +358,10 @@ impl Hub {
         &self.groups
     }
 
+    pub(crate) fn all_doors(&self) -> &[Shard<Admission>] {
+        &self.doors
+    }
+
     /// The shard of an address or a network.
     pub(crate) fn door(&self, place: Place) -> &Shard<Admission> {
         &self.doors[(FixedState::with_seed(self.seed).hash_one(place) >> 32) as usize % SHARDS]

@@ -40,6 +40,10 @@ pub(crate) enum Ask {
     },
     LeaveSwarm(String),
     Broadcast,
+    /// To be refused with this code.
+    Nonsense {
+        code: u64,
+    },
     /// Answered with how many it went to.
     Probe {
         receivers: u64,
@@ -312,6 +316,9 @@ impl Client {
                     self.views.granted(&ask);
                 }
             }
+            (Ask::Nonsense { .. }, kind) if kind != "error" => {
+                judge.wrong(format!("client {} was granted nonsense: {frame}", self.index));
+            }
             (_, "error") => {}
             (Ask::Find { id, since }, _) => self.found(id, *since, now, frame, judge),
             (Ask::Probe { receivers }, _) if frame["receivers"] != *receivers => {
@@ -331,6 +338,9 @@ impl Client {
         let code = frame["code"].as_u64().unwrap_or_default();
         let waits = frame["retry_after"].as_u64().is_some();
         match code {
+            _ if matches!(ask, Some(Ask::Nonsense { code: expected }) if *expected == code) => {}
+            // Of frames whose number cannot be read, and of a session that the operator ends.
+            4301 | 4400 | 4402 | 4414 if ask.is_none() => {}
             4100 if waits && !matches!(ask, Some(Ask::Broadcast)) => {
                 judge.counts.refused += 1;
                 self.flooded = true;

@@ -49,6 +49,10 @@ counts! {
     slow,
     /// Sockets that were closed because nobody said hello.
     late,
+    /// Sessions that the operator ended and rooms that it closed.
+    removed,
+    /// Requests that made no sense.
+    nonsense,
     /// Servers that stopped or died.
     restarts,
     /// Requests that were refused.

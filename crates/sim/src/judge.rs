@@ -8,7 +8,7 @@ mod talk;
 use serde_json::Value;
 
 use self::presence::{Place, Standing};
-use self::signals::{Arrival, Letters};
+use self::signals::{Arrival, Letter, Letters};
 use self::talk::Talk;
 use crate::Counts;
 use crate::people::Person;
@@ -86,16 +86,40 @@ impl Judge {
     /// A client's session ended, and the client knows.
     pub(crate) fn ended(&mut self, client: usize) {
         self.letters.sender_gone(client);
-        self.letters.receiver_left(self.people[client].ns(), &self.ids[client]);
+    }
+
+    /// A client sends a signal.
+    pub(crate) fn sent(&mut self, now: u64, client: usize, n: u64, letter: Letter) {
+        self.see_who_left(now);
+        self.letters.sent(client, n, letter);
+    }
+
+    /// Everything is known by now about every signal. `waited` seconds had each that waits.
+    pub(crate) fn close(&mut self, now: u64, waited: u64, returns: impl Fn(&Letter) -> bool) {
+        self.see_who_left(now);
+        self.letters.close(returns, waited, &mut self.broken);
+    }
+
+    /// What a session was handed and did not confirm is lost with it.
+    fn see_who_left(&mut self, now: u64) {
+        for (ns, id) in self.standing.over(now) {
+            self.letters.receiver_left(ns, &id);
+        }
     }
 
     /// A signal, as servers write it for each other, reached another server.
     pub(crate) fn carried(&mut self, record: &[u8]) {
-        let record: Value = serde_json::from_slice(record).unwrap_or_default();
-        if let (Some(sender), Some(n)) = (number(&record["data"]["s"]), record["data"]["n"].as_u64()) {
+        if let Some((sender, n)) = signal_in(record) {
             self.letters.carried(sender, n);
         }
         self.counts.carried += 1;
+    }
+
+    /// The same in a store that was not told to forget it, as it would have been.
+    pub(crate) fn may_repeat(&mut self, record: &[u8]) {
+        if let Some((sender, n)) = signal_in(record) {
+            self.letters.may_repeat(sender, n);
+        }
     }
 
     /// A client got a signal.
@@ -160,6 +184,12 @@ pub(crate) fn party(id: &str, device: &str) -> String {
 /// The text in a field, empty where there is none.
 pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+/// Sender and number of a signal as servers write it.
+fn signal_in(record: &[u8]) -> Option<(usize, u64)> {
+    let record: Value = serde_json::from_slice(record).ok()?;
+    Some((number(&record["data"]["s"])?, record["data"]["n"].as_u64()?))
 }
 
 fn number(value: &Value) -> Option<usize> {

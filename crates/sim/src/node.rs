@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use wigwag_hub::{
     Ask, Carry, CarryStatus, Claimed, Connection, Hub, IceRules, Input, Keep, Moment, Native, Now, Origin, Output,
-    Received, Rules, Snapshot, SocketId,
+    Received, Rules, SessionFilter, SessionId, Snapshot, SocketId,
 };
 use wigwag_wire::code::Code;
-use wigwag_wire::{Limits, Namespace, PeerId, PublicKey};
+use wigwag_wire::{Limits, Namespace, PeerId, PublicKey, RoomName};
 
 use crate::plan::Plan;
 
@@ -120,6 +120,11 @@ impl Store {
 
     pub(crate) fn forget(&mut self, numbers: &[u64]) {
         self.signals.retain(|s| !numbers.contains(&s.number));
+    }
+
+    /// What it keeps of these.
+    pub(crate) fn kept<'s>(&'s self, numbers: &'s [u64]) -> impl Iterator<Item = &'s Keep> {
+        self.signals.iter().filter(|s| numbers.contains(&s.number))
     }
 
     /// How many signals it keeps.
@@ -241,6 +246,24 @@ impl Node {
         let mut out = Vec::new();
         self.hub.handle(local, input, &mut out);
         self.sift(out)
+    }
+
+    /// The operator ends a session that has a socket; `false` where there is none.
+    pub(crate) fn remove(&mut self, now: Now, ns: &str, party: (&str, &str)) -> Option<Vec<Wish>> {
+        let filter = SessionFilter { ns: Namespace::new(ns).ok(), id: PeerId::new(party.0).ok() };
+        let sessions = self.hub.sessions(&filter, None, usize::MAX);
+        let info = sessions.iter().find(|info| info.device.as_str() == party.1 && info.connected)?;
+        let mut out = Vec::new();
+        self.hub.remove(self.local(now), SessionId::parse(&info.session)?, &mut out);
+        Some(self.sift(out))
+    }
+
+    /// The operator closes a room; `None` where there is none.
+    pub(crate) fn close_room(&mut self, now: Now, ns: &str, room: &str) -> Option<Vec<Wish>> {
+        let mut out = Vec::new();
+        let closed =
+            self.hub.close_room(self.local(now), &Namespace::new(ns).ok()?, &RoomName::new(room).ok()?, &mut out);
+        closed.then(|| self.sift(out))
     }
 
     /// Time passed.

@@ -37,6 +37,10 @@ pub(crate) struct Plan {
     pub(crate) lie: u64,
     /// How often in a thousand connections a client goes to another server than the one that it was at.
     pub(crate) stray: u64,
+    /// How often in a thousand acts the operator ends a session or closes a room.
+    pub(crate) operator: u64,
+    /// How often in a thousand acts a client asks for nonsense.
+    pub(crate) nonsense: u64,
     /// How often in a thousand times the store fails.
     pub(crate) store_fails: u64,
     /// Longest time that the store takes.
@@ -74,6 +78,8 @@ impl Plan {
             mute: often(&mut dice, 300, 50),
             lie: often(&mut dice, 300, 100),
             stray: if nodes == 1 { 0 } else { dice.between(0, 400) },
+            operator: often(&mut dice, 300, 10),
+            nonsense: often(&mut dice, 300, 50),
             store_fails: often(&mut dice, 300, 200),
             store_ms: dice.between(0, 1_500),
             rated: dice.permille(150),

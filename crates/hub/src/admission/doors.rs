@@ -72,6 +72,10 @@ impl Admission {
         Self { counted: HashMap::with_hasher(hasher), remembered: VecDeque::new() }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.counted.is_empty() && self.remembered.is_empty()
+    }
+
     /// Counts a socket in, if there is room.
     pub(super) fn enter(&mut self, place: Place, limit: u64) -> bool {
         let entry = self.counted.entry(place).or_default();

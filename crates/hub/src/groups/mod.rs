@@ -49,6 +49,11 @@ impl Groups {
         }
     }
 
+    /// Whether there is none, nor anything that belonged to one.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rooms.is_empty() && self.topics.is_empty() && self.networks.is_empty() && self.swarms.is_empty()
+    }
+
     /// A request about a group of this shard. Whoever handles it also answers it; a refusal is answered by the caller.
     pub(crate) fn request(
         &mut self,

@@ -34,6 +34,10 @@ impl Networks {
         Self { networks: Table::new(GroupKind::Network, hasher.clone()), windows: BinaryHeap::new() }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.networks.is_empty() && self.windows.is_empty()
+    }
+
     pub(crate) fn request(
         &mut self,
         cx: &mut Cx<'_>,

@@ -55,6 +55,10 @@ impl Swarms {
         Self { hasher: hasher.clone(), swarms: Table::new(GroupKind::Swarm, hasher.clone()) }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.swarms.is_empty()
+    }
+
     pub(crate) fn request(
         &mut self,
         cx: &mut Cx<'_>,

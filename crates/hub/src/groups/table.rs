@@ -60,6 +60,10 @@ impl<T> Table<T> {
         self.by_key.get_mut(key)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
     pub(crate) fn contains(&self, key: &GroupKey) -> bool {
         self.by_key.contains_key(key)
     }

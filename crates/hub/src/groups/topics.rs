@@ -48,6 +48,10 @@ impl Topics {
         Self { hasher: hasher.clone(), topics: Table::new(GroupKind::Topic, hasher.clone()) }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.topics.is_empty()
+    }
+
     /// Answers whether the session did not subscribe already.
     pub(crate) fn subscribe(&mut self, cx: &mut Cx<'_>, who: &Arc<Party>, topic: &str) -> Result<bool, Refusal> {
         let key = self.topics.key(&who.ns, topic);

@@ -113,6 +113,14 @@ impl Hub {
         counts
     }
 
+    /// Whether it holds nothing of anybody: no socket, session, group, watch, question or deadline. What it remembers of those who
+    /// are gone (when they were last seen, bans) does not count. Such a hub may be put away.
+    pub fn is_empty(&self) -> bool {
+        self.all_peers().iter().all(|shard| shard.lock().is_empty())
+            && self.all_groups().iter().all(|shard| shard.lock().is_empty())
+            && self.all_doors().iter().all(|shard| shard.lock().is_empty())
+    }
+
     /// Sessions in the order of their numbers: those after `after`, at most `limit`.
     pub fn sessions(&self, filter: &SessionFilter, after: Option<SessionId>, limit: usize) -> Vec<SessionInfo> {
         let mut found = Vec::new();

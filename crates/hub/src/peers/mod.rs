@@ -42,6 +42,7 @@ use self::stored::{Keeping, Numbers, Unsure};
 use self::timers::Timers;
 use crate::ids::{GroupKey, Party, SessionId, SocketId};
 use crate::limiter::Rate;
+use crate::lock::Timed;
 use crate::time::{Moment, Wall};
 
 /// One shard.
@@ -139,6 +140,15 @@ impl Peers {
     /// Who a session is, unless it is over.
     pub(crate) fn party(&self, id: SessionId) -> Option<Arc<Party>> {
         self.session(id).map(|s| s.party.clone())
+    }
+
+    /// Whether nobody is here or waited for, and nothing is due.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sessions().next().is_none()
+            && self.directory.is_empty()
+            && self.keeping.is_empty()
+            && self.naming.is_empty()
+            && self.next_deadline().is_none()
     }
 
     /// The sessions of a namespace.

@@ -21,11 +21,16 @@ pub(crate) struct Standing {
     ids: BTreeMap<Place, Id>,
 }
 
+/// Ids of which a session is over.
+pub(crate) type Over = Vec<(&'static str, String)>;
+
 #[derive(Debug, Default)]
 struct Id {
     devices: BTreeMap<String, Stand>,
     /// What it was from when on, oldest first; before the first it was gone.
     history: Vec<(u64, State)>,
+    /// Whether a session ended since somebody asked.
+    over: bool,
 }
 
 #[derive(Debug)]
@@ -48,11 +53,12 @@ impl State {
 }
 
 impl Standing {
-    /// A socket speaks for a session of this device.
-    pub(crate) fn attached(&mut self, now: u64, place: Place, device: &str, socket: u64) {
+    /// A socket speaks for a session of this device, for the same as before or for another.
+    pub(crate) fn attached(&mut self, now: u64, place: Place, device: &str, socket: u64, resumed: bool) {
         let id = self.ids.entry(place).or_default();
         id.advance(now);
-        id.devices.insert(device.to_owned(), Stand { socket: Some(socket), since: None, away: false });
+        let before = id.devices.insert(device.to_owned(), Stand { socket: Some(socket), since: None, away: false });
+        id.over |= before.is_some() && !resumed;
         id.record(now);
     }
 
@@ -70,7 +76,7 @@ impl Standing {
     pub(crate) fn ended(&mut self, now: u64, node: usize, socket: u64) {
         for id in self.at(node) {
             id.advance(now);
-            id.devices.retain(|_, stand| stand.socket != Some(socket));
+            id.over |= id.devices.extract_if(.., |_, stand| stand.socket == Some(socket)).count() > 0;
             id.record(now);
         }
     }
@@ -84,6 +90,7 @@ impl Standing {
                     *stand = Stand { socket: None, since: None, away: stand.away };
                 }
             } else {
+                id.over |= !id.devices.is_empty();
                 id.devices.clear();
                 id.record(now);
             }
@@ -95,6 +102,18 @@ impl Standing {
         for stand in self.at(node).flat_map(|id| id.devices.values_mut()) {
             stand.since = Some(now);
         }
+    }
+
+    /// Of which ids sessions ended since this was last asked.
+    pub(crate) fn over(&mut self, now: u64) -> Over {
+        let mut over = Vec::new();
+        for ((_, ns, id), known) in &mut self.ids {
+            known.advance(now);
+            if std::mem::take(&mut known.over) {
+                over.push((*ns, id.clone()));
+            }
+        }
+        over
     }
 
     /// What an id's presence is.
@@ -131,7 +150,8 @@ impl Id {
             };
             let due = self.devices.values().filter_map(next).min().filter(|at| *at <= now);
             let Some(at) = due else { return };
-            self.devices.retain(|_, stand| stand.since.is_none_or(|since| since + GONE_AFTER_MS > at));
+            let is_gone = |stand: &Stand| stand.since.is_some_and(|since| since + GONE_AFTER_MS <= at);
+            self.over |= self.devices.extract_if(.., |_, stand| is_gone(stand)).count() > 0;
             for stand in self.devices.values_mut() {
                 stand.away |= stand.since.is_some_and(|since| since + AWAY_AFTER_MS <= at);
             }
@@ -160,14 +180,16 @@ mod tests {
     fn an_id_is_what_the_best_of_its_devices_is_and_time_takes_them_away() {
         let place = || (0, "default", "a".to_owned());
         let mut standing = Standing::default();
-        standing.attached(10, place(), "", 1);
-        standing.attached(20, place(), "phone", 2);
+        standing.attached(10, place(), "", 1, false);
+        standing.attached(20, place(), "phone", 2, false);
         standing.detached(100, 0, 1);
         assert_eq!(standing.state(100 + GONE_AFTER_MS, &place()), State::Here);
         standing.detached(20_000, 0, 2);
         assert_eq!(standing.state(20_000 + AWAY_AFTER_MS - 1, &place()), State::Here);
         assert_eq!(standing.state(20_000 + AWAY_AFTER_MS, &place()), State::Away);
         assert_eq!(standing.state(20_000 + GONE_AFTER_MS, &place()), State::Gone);
+        assert_eq!(standing.over(50_000), [("default", "a".to_owned())]);
+        assert_eq!(standing.over(50_000), []);
         // It was away once, and gone only before and after that.
         let now = 50_000;
         let away = standing.was(now, &place(), State::Away, 0, 0).unwrap_or_default();

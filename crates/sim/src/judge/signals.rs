@@ -38,7 +38,7 @@ pub(crate) struct Letter {
     sender_gone: bool,
     /// The server died that alone remembered it.
     forgotten: bool,
-    /// The server died that alone remembered that it had arrived: the store may not have heard of it.
+    /// The server died that alone knew that a socket was handed it: it comes again from the store, late.
     may_repeat: bool,
     /// The receiver ended a session since, and what that held went with it.
     receiver_left: bool,
@@ -139,11 +139,10 @@ impl Letters {
         if letter.fate == Fate::Refused {
             return Err(format!("client {receiver} got signal {n} of client {sender}, which was refused"));
         }
-        let waited_for_another = letter.store > 0 && arrival.several_devices;
+        let late = letter.may_repeat || (letter.store > 0 && arrival.several_devices);
         let last = self.last.insert((receiver, sender), (receiver_life, sender_life, n));
-        let comparable = |then: &(u32, u32, u64)| {
-            (arrival.one_server || (then.0, then.1) == (receiver_life, sender_life)) && !waited_for_another
-        };
+        let comparable =
+            |then: &(u32, u32, u64)| (arrival.one_server || (then.0, then.1) == (receiver_life, sender_life)) && !late;
         match last.filter(comparable) {
             Some((.., last)) if last > n => {
                 Err(format!("client {receiver} got signal {n} of client {sender} after {last}"))
@@ -156,6 +155,13 @@ impl Letters {
     pub(crate) fn carried(&mut self, sender: usize, n: u64) {
         if let Some(letter) = self.letters.get_mut(&(sender, n)) {
             letter.carried = true;
+        }
+    }
+
+    /// A server died before its store heard that it need not be kept.
+    pub(crate) fn may_repeat(&mut self, sender: usize, n: u64) {
+        if let Some(letter) = self.letters.get_mut(&(sender, n)) {
+            letter.may_repeat = true;
         }
     }
 
@@ -189,7 +195,6 @@ impl Letters {
     pub(crate) fn crashed(&mut self) {
         for letter in self.letters.values_mut() {
             letter.forgotten |= !letter.is_kept();
-            letter.may_repeat |= letter.store > 0 && !letter.got.is_empty();
             if letter.fate == Fate::Open {
                 letter.fate = Fate::Unknown;
             }
@@ -213,7 +218,7 @@ impl Letters {
                 broken.push(format!(
                     "signal {n} of client {sender} to {to} was {fate:?} (store: {store}), and neither arrived nor was lost"
                 ));
-            } else if letter.is_kept() && !letter.receiver_left && returns(letter) {
+            } else if letter.is_kept() && letter.store > waits && !letter.receiver_left && returns(letter) {
                 broken.push(format!("signal {n} of client {sender} to {to} was kept, and never arrived"));
             }
         }

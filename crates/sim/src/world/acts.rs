@@ -7,7 +7,7 @@ use crate::client::{Ask, Manner};
 use crate::judge::signals::Letter;
 use crate::node::HANDSHAKE_MS;
 
-const ROOMS: [&str; 3] = ["den", "attic", "cellar"];
+pub(super) const ROOMS: [&str; 3] = ["den", "attic", "cellar"];
 const TOPICS: [&str; 2] = ["scores", "weather"];
 const NETWORKS: [&str; 2] = ["tom", "jerry"];
 const SWARMS: [&str; 2] = ["big-file", "small-file"];
@@ -44,6 +44,9 @@ impl World<'_> {
     }
 
     fn ask(&mut self, client: usize) {
+        if self.dice.permille(self.plan.nonsense) {
+            return self.ask_for_nonsense(client);
+        }
         let target = self.somebody(client);
         match self.dice.below(100) {
             0..46 => self.signal(client, &target),
@@ -69,6 +72,23 @@ impl World<'_> {
             97 => self.request(client, Ask::Other, json!({"type": "ice"})),
             _ => self.request(client, Ask::Other, json!({"type": "room.list"})),
         }
+    }
+
+    /// What nobody should ask. It costs a refusal, and nobody but the asker notices.
+    fn ask_for_nonsense(&mut self, client: usize) {
+        self.judge.counts.nonsense += 1;
+        let (code, frame) = match self.dice.below(5) {
+            0 => (4401, json!({"type": "nonsense"})),
+            1 => (4402, json!({"type": "find"})),
+            2 => (4402, json!({"type": "signal", "to": "", "kind": "offer", "data": {}})),
+            3 => (4411, json!({"type": "room.join", "room": "den", "me": "x".repeat(5_000)})),
+            _ => {
+                let text =
+                    self.dice.one_of(&["", "[]", "{", r#"{"type":"hello"}"#, r#"{"type":"find","id":"a","id":"b"}"#]);
+                return self.say_to(client, (*text).to_owned());
+            }
+        };
+        self.request(client, Ask::Nonsense { code }, frame);
     }
 
     fn ask_about_a_room(&mut self, client: usize, target: &str) {
@@ -198,7 +218,7 @@ impl World<'_> {
             }
             let (ns, from) = (self.judge.person(client).ns(), self.judge.id(client).to_owned());
             let (n, frame) = self.clients[client].numbered(Ask::Signal, frame);
-            self.judge.letters.sent(client, n, Letter::new(ns, &from, to, device, store));
+            self.judge.sent(self.now_ms, client, n, Letter::new(ns, &from, to, device, store));
             self.say_to(client, frame);
         }
     }

@@ -33,9 +33,10 @@ impl World<'_> {
             let frame: Value = serde_json::from_slice(frame).unwrap_or_default();
             let place = self.judge.place(client, node, text(&frame["id"]));
             let device = self.judge.person(client).device().to_owned();
-            self.judge.standing.attached(self.now_ms, place, &device, socket);
+            let resumed = frame["resumed"] == true;
+            self.judge.standing.attached(self.now_ms, place, &device, socket, resumed);
             // What follows now, until something else happens, was told before.
-            self.replaying = Some((self.now_ms, socket)).filter(|_| frame["resumed"] == true);
+            self.replaying = Some((self.now_ms, socket)).filter(|_| resumed);
         } else if (is("room.joined\"") || is("room.host\"")) && self.replaying != Some((self.now_ms, socket)) {
             let frame: Value = serde_json::from_slice(frame).unwrap_or_default();
             self.look_at_host(node, client, &frame);

@@ -200,24 +200,16 @@ impl World<'_> {
 
     /// Everything is known by now about every signal.
     fn close(&mut self) {
-        let there: Vec<(&str, &str, &str)> = self
-            .clients
-            .iter()
-            .filter(|client| client.ready)
-            .map(|client| client.index)
-            .map(|client| (self.judge.person(client).ns(), self.judge.id(client), self.judge.person(client).device()))
+        let ready = self.clients.iter().filter(|client| client.ready).map(|client| client.index);
+        let there: Vec<(&str, String, String)> = ready
+            .map(|client| (self.judge.person(client), self.judge.id(client)))
+            .map(|(person, id)| (person.ns(), id.to_owned(), person.device().to_owned()))
             .collect();
-        let mut broken = Vec::new();
-        self.judge.letters.close(
-            |letter| {
-                there.iter().any(|(ns, id, device)| {
-                    (*ns, *id) == (letter.ns, letter.to.as_str()) && letter.device.as_ref().is_none_or(|d| d == device)
-                })
-            },
-            HOURS_MS / 2_000,
-            &mut broken,
-        );
-        self.judge.broken.append(&mut broken);
+        self.judge.close(self.now_ms, HOURS_MS / 2_000, |letter| {
+            there.iter().any(|(ns, id, device)| {
+                (*ns, id) == (letter.ns, &letter.to) && letter.device.as_ref().is_none_or(|d| d == device)
+            })
+        });
     }
 
     /// Everyone says goodbye, time passes, and nothing is left of them.
@@ -234,8 +226,9 @@ impl World<'_> {
             if node.store.len() > 0 {
                 self.judge.broken.push(format!("the store of server {at} still keeps {} signals", node.store.len()));
             }
-            if let Some(due) = node.due() {
-                self.judge.broken.push(format!("server {at} still waits for {due}"));
+            if !node.hub.is_empty() || node.due().is_some() {
+                let due = node.due();
+                self.judge.broken.push(format!("server {at} holds something of somebody; due: {due:?}"));
             }
         }
     }

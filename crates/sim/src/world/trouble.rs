@@ -1,5 +1,6 @@
 //! What goes wrong.
 
+use super::acts::ROOMS;
 use super::{Event, World};
 
 impl World<'_> {
@@ -17,6 +18,9 @@ impl World<'_> {
         if self.dice.permille(plan.jump) {
             self.wall_offset = self.dice.between(0, 7_200_000) as i64 - 3_600_000;
             self.say(|w| format!("the wall clock is off by {} ms", w.wall_offset));
+        }
+        if self.dice.permille(plan.operator) {
+            self.operate();
         }
         let node = self.dice.index(self.nodes.len());
         if self.dice.permille(plan.restart) {
@@ -43,6 +47,25 @@ impl World<'_> {
         let (server, client) = if server_first { (sooner, later) } else { (later, 0) };
         self.later(server, Event::ServerNotices { socket });
         self.later(client, Event::ClientNotices { socket });
+    }
+
+    /// The operator ends a session or closes a room.
+    fn operate(&mut self) {
+        let client = self.dice.index(self.clients.len());
+        let (node, now) = (self.clients[client].node, self.now());
+        let (person, id) = (self.judge.person(client), self.judge.id(client).to_owned());
+        let (ns, device) = (person.ns(), person.device().to_owned());
+        let wishes = if self.dice.permille(500) {
+            self.nodes[node].remove(now, ns, (&id, &device))
+        } else {
+            let room = *self.dice.one_of(&ROOMS);
+            self.nodes[node].close_room(now, ns, room)
+        };
+        if let Some(wishes) = wishes {
+            self.judge.counts.removed += 1;
+            self.say(|_| format!("the operator of server {node} ends a session or a room near client {client}"));
+            self.carry_out(node, wishes);
+        }
     }
 
     /// A server stops, in order or not, and is there again after a while.
@@ -86,11 +109,19 @@ impl World<'_> {
                 Some(Event::Kept { keep, .. }) => {
                     writing &= self.dice.permille(700);
                     if writing {
+                        if !in_order {
+                            self.judge.may_repeat(&keep.record);
+                        }
                         self.nodes[node].store.keep(keep);
                     }
                 }
-                Some(Event::Forgotten { numbers, .. }) if in_order || self.dice.permille(500) => {
-                    self.nodes[node].store.forget(&numbers);
+                Some(Event::Forgotten { numbers, .. }) => {
+                    if in_order || self.dice.permille(500) {
+                        self.nodes[node].store.forget(&numbers);
+                    }
+                    for keep in self.nodes[node].store.kept(&numbers) {
+                        self.judge.may_repeat(&keep.record);
+                    }
                 }
                 _ => {}
             }

@@ -52,6 +52,10 @@ struct World {
 }
 
 impl Rooms {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.worlds.is_empty() && self.due.is_empty()
+    }
+
     /// `room.create`.
     pub(crate) fn create(
         &mut self,
