@@ -100,7 +100,7 @@ impl Hub {
                 }
             }
             Input::Confirmed { who, socket, count } => {
-                self.peers(who.session).lock().confirmed(who.session, socket, count);
+                self.peers(who.session).lock().confirmed(&mut cx, who.session, socket, count);
             }
             Input::Detached { who, socket } => self.peers(who.session).lock().detached(&mut cx, who.session, socket),
             Input::Where { ns, id, place } => self.home(&ns, id.as_str()).lock().located(&mut cx, &ns, &id, place),
@@ -234,7 +234,7 @@ impl Hub {
             }
             Request::Unwatch(watch) => self.peers(who.session).lock().stop_watching(cx, who, n, &watch.ids),
             Request::Seen(seen) => {
-                self.peers(who.session).lock().confirmed(who.session, socket, seen.seen);
+                self.peers(who.session).lock().confirmed(cx, who.session, socket, seen.seen);
                 cx.done(who, n, None);
             }
             Request::Bye(_) => self.peers(who.session).lock().bye(cx, who.session, socket),

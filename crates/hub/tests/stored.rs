@@ -410,3 +410,46 @@ fn an_answer_for_a_number_that_nobody_waits_for_is_passed_over() {
     let bob = world.named(BOB, 2);
     world.expect(&bob, [heard_later(&alice, 1, "*")]);
 }
+
+#[test]
+fn what_finds_no_room_waits_until_there_is_some_and_nothing_overtakes_it() {
+    let mut world = World::with(|rules| rules.limits.queue_frames = 2);
+    let alice = world.keyed(1);
+    for n in 1..=5 {
+        world.send(&alice, stored_signal(n, BOB, n, 3_600));
+        world.expect(&alice, [ack(n, "stored")]);
+        world.send(&alice, json!({"type": "seen", "seen": n}));
+    }
+    let bob = world.named(BOB, 2);
+    world.expect(&bob, [heard_later(&alice, 1, "*"), heard_later(&alice, 2, "*")]);
+    world.send(&alice, signal(6, BOB, 6));
+    world.expect(&alice, [refused(6, 4115)]);
+    world.send(&alice, json!({"type": "seen", "seen": 6}));
+    assert!(world.is_open(&bob));
+    world.send(&bob, json!({"type": "seen", "seen": 1}));
+    world.expect(&bob, [heard_later(&alice, 3, "*")]);
+    world.drop_socket(&bob);
+    let bob = world.resume(&bob, 2);
+    world.expect(&bob, [heard_later(&alice, 3, "*"), heard_later(&alice, 4, "*")]);
+    world.drop_socket(&bob);
+    let bob = world.resume(&bob, 4);
+    world.expect(&bob, [heard_later(&alice, 5, "*")]);
+    world.send(&bob, json!({"type": "seen", "seen": 5}));
+    world.send(&alice, signal(7, BOB, 7));
+    world.expect(&alice, [ack(7, "delivered")]);
+    world.expect(&bob, [heard(&alice, 7)]);
+    assert!(world.store.kept().is_empty());
+}
+
+#[test]
+fn what_can_never_find_room_is_lost_and_holds_nothing_up() {
+    let mut world = World::with(|rules| rules.limits.queue_bytes = 1_000);
+    let alice = world.keyed(1);
+    world.send(&alice, stored_signal(1, BOB, "x".repeat(2_000), 3_600));
+    world.send(&alice, stored_signal(2, BOB, 2, 3_600));
+    world.expect(&alice, [ack(1, "stored"), ack(2, "stored")]);
+    let bob = world.named(BOB, 2);
+    world.expect(&bob, [heard_later(&alice, 2, "*")]);
+    world.expect(&alice, [lost(&bob, [1])]);
+    assert!(world.store.kept().is_empty());
+}

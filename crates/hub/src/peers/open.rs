@@ -112,6 +112,7 @@ impl Peers {
             opened,
             detached: None,
             state: Presence::Here,
+            behind: false,
             resume,
             last_n: None,
             groups: Vec::new(),
@@ -160,6 +161,7 @@ impl Peers {
         if again {
             self.handed(cx, id);
         }
+        self.catch_up(cx, id);
         self.set_state(cx, id, Presence::Here);
         Some(party)
     }

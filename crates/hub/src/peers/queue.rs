@@ -82,6 +82,11 @@ impl Queue {
         fits(self.bytes + len, limits.queue_bytes) && fits(self.held.len() + 1, limits.queue_frames)
     }
 
+    /// Whether a frame of this length can ever have room.
+    pub(crate) fn can_hold(&self, len: usize, limits: &Limits) -> bool {
+        limits.queue_bytes == 0 || len as u64 <= limits.queue_bytes
+    }
+
     /// Whether so much was told since the last mark that the next one should not wait.
     pub(crate) fn wants_mark(&self, limits: &Limits) -> bool {
         let quarter = |have: u64, limit: u64| limit != 0 && have >= limit / 4;

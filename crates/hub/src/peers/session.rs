@@ -26,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) detached: Option<Moment>,
     /// What the others are told.
     pub(crate) state: Presence,
+    /// Whether there are stored signals for it that found no room yet.
+    pub(crate) behind: bool,
     /// What makes it outlive its socket; absent for a session that ends with it.
     pub(crate) resume: Option<Box<Resumable>>,
     /// The greatest `n` taken in.

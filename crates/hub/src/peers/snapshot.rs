@@ -161,6 +161,7 @@ impl Peers {
             opened: cx.now.at,
             detached: Some(cx.now.at),
             state,
+            behind: false,
             resume: Some(Box::new(Resumable { token: saved.token, earlier: saved.earlier, queue })),
             last_n: saved.last_n,
             groups: saved.groups,

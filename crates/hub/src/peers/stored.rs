@@ -15,7 +15,7 @@ use wigwag_wire::{Device, Event, PeerId, Refusal};
 
 use super::Peers;
 use super::directory::Address;
-use super::receipt::{Acked, Receipt, Shared};
+use super::receipt::{Acked, Loss, Receipt, Shared};
 use super::signals::{ack, refuse, signal_event};
 use super::telling::{Telling, Told, report_lost};
 use crate::cx::Cx;
@@ -209,11 +209,13 @@ impl Peers {
         false
     }
 
-    /// What was stored for an id goes to a session of it.
+    /// What was stored for an id goes to a session of it, as far as there is room: the rest follows when the session confirms.
     pub(super) fn deliver_stored(&mut self, cx: &mut Cx<'_>, address: &Address, party: &Party) {
         let Some(waiting) = self.directory.get_mut(address).and_then(|e| e.waiting.as_mut()) else { return };
-        let mut staying = Vec::new();
-        for stored in std::mem::take(&mut waiting.stored) {
+        let all = std::mem::take(&mut waiting.stored);
+        self.set_behind(party.session, false);
+        let (mut staying, mut behind) = (Vec::new(), false);
+        for stored in all {
             let bytes = stored.record.clone();
             let Some(record) = Record::read(&bytes) else {
                 // Not of our writing, or no longer: nobody could read it either.
@@ -221,13 +223,16 @@ impl Peers {
                 self.forget(cx, vec![stored.number], false);
                 continue;
             };
-            let wanted = record.is_for(&party.device) && stored.expires > cx.now.wall;
-            if wanted && self.hand_over(cx, party, &record, &stored) {
-                cx.hub.tallies().unstore(bytes.len());
-            } else {
-                staying.push(stored);
+            let wanted = !behind && record.is_for(&party.device) && stored.expires > cx.now.wall;
+            match wanted.then(|| self.hand_over(cx, party, &record, &stored)) {
+                Some(Told::Wired | Told::Held) => cx.hub.tallies().unstore(bytes.len()),
+                told => {
+                    behind |= told == Some(Told::Full);
+                    staying.push(stored);
+                }
             }
         }
+        self.set_behind(party.session, behind);
         if let Some(waiting) = self.directory.get_mut(address).and_then(|e| e.waiting.as_mut()) {
             waiting.stored = staying;
         }
@@ -311,21 +316,47 @@ impl Peers {
         self.unsure.until = Some(until);
     }
 
-    /// Hands a stored signal to a session; `false` where it has no room.
-    fn hand_over(&mut self, cx: &mut Cx<'_>, party: &Party, record: &Record<'_>, stored: &Stored) -> bool {
+    /// Hands a stored signal to a session.
+    fn hand_over(&mut self, cx: &mut Cx<'_>, party: &Party, record: &Record<'_>, stored: &Stored) -> Told {
         let event = Event::Signal(signal_event(record, party, Some(record.sent)));
-        // A dialect without signals has no use for it: it is taken, and gone.
-        let Some(frame) = cx.hub.frame(&event, party) else { return true };
-        let receipt = Receipt::Shared(Shared::new(stored.acked, Some(stored.clone())));
-        let telling = Telling { frame, event: event.index(), signal: Some(receipt) };
-        match self.tell(cx, party.session, telling) {
-            Told::Wired if self.session(party.session).is_some_and(|s| s.resume.is_none()) => {
-                // It has no queue that would know.
-                self.forget(cx, vec![stored.number], true);
-                true
+        // A dialect without signals has no use for it: it waits for another session.
+        let Some(frame) = cx.hub.frame(&event, party) else { return Told::Nobody };
+        let limits = &cx.hub.rules().limits;
+        let queue = self.session(party.session).and_then(|s| s.resume.as_deref()).map(|r| &r.queue);
+        let lasting = queue.is_some();
+        match queue {
+            None => {}
+            Some(queue) if queue.has_room(frame.len(), limits) => {}
+            Some(queue) if queue.can_hold(frame.len(), limits) => return Told::Full,
+            Some(_) => {
+                // There will never be room for it. It is not held, but it does not wait any longer either.
+                let loss = Loss { acked: stored.acked, stored: Some(stored.clone()), wired: false };
+                self.lose(cx, party, [loss]);
+                return Told::Held;
             }
-            Told::Wired | Told::Held => true,
-            Told::Full | Told::Nobody => false,
+        }
+        let receipt = Receipt::Shared(Shared::new(stored.acked, Some(stored.clone())));
+        let told = self.tell(cx, party.session, Telling { frame, event: event.index(), signal: Some(receipt) });
+        if told == Told::Wired && !lasting {
+            // It has no queue that would know.
+            self.forget(cx, vec![stored.number], true);
+        }
+        told
+    }
+
+    /// A session confirmed something: what is stored for it and found no room may find some now.
+    pub(super) fn catch_up(&mut self, cx: &mut Cx<'_>, id: SessionId) {
+        let behind = self.session(id).filter(|s| s.behind).map(|s| s.party.clone());
+        if let Some(party) = behind {
+            let address = party.address();
+            self.deliver_stored(cx, &address, &party);
+            self.tidy(&address);
+        }
+    }
+
+    fn set_behind(&mut self, session: SessionId, behind: bool) {
+        if let Some(session) = self.session_mut(session) {
+            session.behind = behind;
         }
     }
 

@@ -50,9 +50,10 @@ impl Peers {
         };
         let has_room = resume.queue.has_room(frame.len(), limits);
         let socket = session.socket.filter(|_| has_room);
-        // One larger than the whole queue would push itself out.
-        let never = limits.queue_bytes != 0 && frame.len() as u64 > limits.queue_bytes;
-        if !has_room && signal.is_some() && (session.socket.is_none() || never) {
+        // One larger than the whole queue would push itself out, and one that overtakes what is stored would break the order.
+        let refused =
+            session.behind || !resume.queue.can_hold(frame.len(), limits) || (!has_room && session.socket.is_none());
+        if refused && signal.is_some() {
             return Told::Full;
         }
         cx.out.note(Note::Event(dialect, event));
@@ -89,12 +90,13 @@ impl Peers {
     }
 
     /// A client confirms that it took in `count` frames.
-    pub(crate) fn confirmed(&mut self, id: SessionId, socket: SocketId, count: u64) {
+    pub(crate) fn confirmed(&mut self, cx: &mut Cx<'_>, id: SessionId, socket: SocketId, count: u64) {
         let Some(session) = self.session_mut(id).filter(|s| s.socket == Some(socket)) else { return };
         session.heard();
         if let Some(resume) = session.resume.as_deref_mut() {
             resume.queue.confirm(count);
         }
+        self.catch_up(cx, id);
     }
 
     /// Signals are lost: their senders are told, and what was stored of them is forgotten.

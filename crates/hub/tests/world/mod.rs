@@ -449,8 +449,9 @@ impl World {
         }
     }
 
-    fn take_one(&mut self, socket: SocketId) -> Option<Value> {
-        let frame = self.sockets.get_mut(&socket).unwrap().inbox.pop_front()?;
+    /// The next waiting frame of this socket, if there is one.
+    pub fn take_one(&mut self, of: impl At) -> Option<Value> {
+        let frame = self.sockets.get_mut(&of.socket()).unwrap().inbox.pop_front()?;
         Some(serde_json::from_slice(&frame).expect("a frame is JSON"))
     }
 

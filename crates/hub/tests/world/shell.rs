@@ -159,6 +159,23 @@ impl World {
         self.answer(ask);
     }
 
+    /// Answers the oldest ask that waits; `false` where none does.
+    pub fn take_ask(&mut self) -> bool {
+        self.take_ask_that(|_| true)
+    }
+
+    /// Answers the oldest claim of a name that waits; `false` where none does.
+    pub fn next_claim(&mut self) -> bool {
+        self.take_ask_that(|ask| matches!(ask, Ask::Claim { .. }))
+    }
+
+    fn take_ask_that(&mut self, wanted: impl Fn(&Ask) -> bool) -> bool {
+        let found = self.outputs.iter().position(|o| matches!(o, Output::Ask(ask) if wanted(ask)));
+        let Some(Output::Ask(ask)) = found.map(|at| self.outputs.remove(at)) else { return false };
+        self.answer(ask);
+        true
+    }
+
     /// Answers one ask.
     pub fn answer(&mut self, ask: Ask) {
         match ask {
