@@ -71,7 +71,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "fmt",
         proves: "the code is formatted",
-        run: |house, _| green(&mut house.cargo(["fmt", "--all", "--check"])),
+        run: |house, _| {
+            green(&mut house.cargo(["fmt", "--all", "--check"]))?;
+            green(&mut house.cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
+        },
     },
     Step { name: "tidy", proves: "spec, source and papers agree", run: |house, _| tidy::check(house) },
     Step {

@@ -78,7 +78,7 @@ pub(super) fn frame(script: &mut Chars<'_>, term: u64) -> String {
                 };
                 frame.push_str(&term.to_string());
             }
-            b'b' => frame.push_str(if digit % 2 == 0 { "false" } else { "true" }),
+            b'b' => frame.push_str(if digit.is_multiple_of(2) { "false" } else { "true" }),
             _ => frame.push_str(&digit.to_string()),
         }
         frame.push_str(&part[1..]);

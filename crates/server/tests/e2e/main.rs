@@ -1,0 +1,9 @@
+//! The real binary from outside: peers that keep the rules, peers that break them, operators, disks that fill up,
+//! and restarts under load. Every server is a process of its own on a free port, ended with its test.
+#![allow(clippy::unwrap_used, unreachable_pub)]
+#![allow(clippy::print_stdout, reason = "the harness shows it with a failure")]
+
+mod names;
+mod peers;
+#[allow(dead_code, unused_imports, reason = "each module uses its own part")]
+mod support;
