@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 #![allow(clippy::print_stdout, reason = "the harness shows it with a failure")]
 
+mod limits;
 mod names;
 mod peers;
 #[allow(dead_code, unused_imports, reason = "each module uses its own part")]
