@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod config;
+mod descriptors;
 pub mod driver;
 pub mod http;
 pub mod log;

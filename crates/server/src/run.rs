@@ -22,7 +22,7 @@ use crate::http::{Desk, Site, router};
 use crate::metrics::Metrics;
 use crate::net::{Door, DoorLimits, Listener, NetLimits, NetMetrics, Sockets, Tls, TrustedProxies};
 use crate::store::{Place, Store, StoreMetrics, StoreOptions};
-use crate::{log, store};
+use crate::{descriptors, log, store};
 
 /// How often certificate files are looked at.
 const TLS_WATCH: Duration = Duration::from_secs(5);
@@ -40,6 +40,7 @@ pub fn serve(launch: Launch) -> Result<Exit, Failure> {
 
 async fn run(launch: Launch) -> Result<Exit, Failure> {
     let config = launch.loaded.config;
+    descriptors::raise_limit(config.limits.sockets);
     let mut stop = Stop::listen().map_err(|e| Exit::Failed.because(e))?;
     let metrics = Metrics::default();
     let (net, kept) = (NetMetrics::default(), StoreMetrics::default());

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "the harness shows it with a failure")]
 
 mod limits;
+mod many;
 mod names;
 mod peers;
 #[allow(dead_code, unused_imports, reason = "each module uses its own part")]

@@ -34,16 +34,25 @@ impl Raw {
 
     /// A WebSocket that was challenged.
     pub async fn open(to: SocketAddr) -> Self {
-        let mut raw = Self::connect(to).await;
-        let head = raw.upgrade("").await;
-        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        assert_eq!(raw.event().await["type"], "challenge");
-        raw
+        Self::connect(to).await.become_socket().await
     }
 
     /// A guest's socket, and its welcome.
     pub async fn guest(to: SocketAddr) -> (Self, Value) {
-        let mut raw = Self::open(to).await;
+        Self::connect(to).await.become_guest().await
+    }
+
+    /// Upgrades the connection, up to the challenge.
+    pub async fn become_socket(mut self) -> Self {
+        let head = self.upgrade("").await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert_eq!(self.event().await["type"], "challenge");
+        self
+    }
+
+    /// The same up to the welcome.
+    pub async fn become_guest(self) -> (Self, Value) {
+        let mut raw = self.become_socket().await;
         raw.say(r#"{"type":"hello"}"#).await;
         let welcome = raw.event().await;
         assert_eq!(welcome["type"], "welcome");
