@@ -286,6 +286,11 @@ impl Node {
         self.due
     }
 
+    /// It is not asked again until something else happens to it.
+    pub(crate) fn disregard(&mut self) {
+        self.due = None;
+    }
+
     /// The clock of this process begins with it.
     fn local(&self, now: Now) -> Now {
         Now { at: Moment(now.at.0 - self.began_ms.unwrap_or(now.at.0)), wall: now.wall }

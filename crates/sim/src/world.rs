@@ -204,8 +204,9 @@ impl<'t> World<'t> {
         let now = self.now();
         let wishes = self.nodes[node].tick(now);
         self.carry_out(node, wishes);
-        if self.nodes[node].due().is_some_and(|at| at < self.now_ms) {
-            self.judge.wrong(format!("server {node} is due again in the past of its tick"));
+        if self.nodes[node].due().is_some_and(|at| at <= self.now_ms) {
+            self.judge.wrong(format!("server {node} is due again at the moment of its tick"));
+            self.nodes[node].disregard();
         }
         self.look(node);
     }

@@ -47,10 +47,9 @@ impl World<'_> {
     fn look_at_host(&mut self, node: usize, client: usize, frame: &Value) {
         let (room, term) = (text(&frame["room"]).to_owned(), frame["term"].as_u64().unwrap_or_default());
         let host = party(text(&frame["host"]["id"]), text(&frame["host"]["device"]));
-        let alone = frame["members"].as_array().is_some_and(Vec::is_empty) && self.judge.party(client) == host;
         let key = (node, self.judge.person(client).ns(), room);
-        // Somebody alone in term 1 has made it anew.
-        let known = self.hosts.get(&key).filter(|_| !(term == 1 && alone));
+        // In term 1 somebody may have made it anew.
+        let known = self.hosts.get(&key).filter(|_| term > 1);
         if let Some((known, known_host)) = known.filter(|(known, it)| term < *known || (term == *known && host != *it))
         {
             let known = format!("{known_host} in term {known}");

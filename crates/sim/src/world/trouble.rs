@@ -42,7 +42,8 @@ impl World<'_> {
         if let Some(wire) = self.wires.get_mut(&socket) {
             wire.is_cut = true;
         }
-        let (sooner, later) = (self.dice.below(200), self.dice.below(4_000));
+        let long = if self.dice.permille(200) { 30_000 } else { 4_000 };
+        let (sooner, later) = (self.dice.below(200), self.dice.below(long));
         let server_first = self.dice.permille(300);
         let (server, client) = if server_first { (sooner, later) } else { (later, 0) };
         self.later(server, Event::ServerNotices { socket });
