@@ -198,7 +198,7 @@ impl Peers {
 
     #[expect(clippy::disallowed_methods, reason = "sums have no order")]
     fn count(&self, counts: &mut Counts) {
-        for session in self.sessions() {
+        for session in self.slots.iter_from(0) {
             counts.sessions += 1;
             counts.sessions_waiting += u64::from(session.socket.is_none());
             counts.guests += u64::from(session.key.is_none());
@@ -218,7 +218,7 @@ impl Peers {
         let wanted = |party: &Party| {
             filter.ns.as_ref().is_none_or(|ns| *ns == party.ns) && filter.id.as_ref().is_none_or(|id| *id == party.id)
         };
-        let sessions = self.slots.iter().skip(from).filter_map(|s| s.session.as_deref());
+        let sessions = self.slots.iter_from(from);
         let infos = sessions.filter(|s| wanted(&s.party)).filter_map(|s| self.info(s.party.session));
         found.extend(infos.take(limit));
     }

@@ -24,6 +24,9 @@ use crate::time::{Moment, Wall};
 /// How many ids a shard remembers the last sight of.
 const LAST_SEEN_MAX: usize = 1_024;
 
+/// Tables no larger than this are not worth making smaller.
+const SMALL: usize = 64;
+
 /// An id within its namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Address {
@@ -200,6 +203,10 @@ impl Peers {
         }
         if entry.is_empty() {
             self.directory.remove(address);
+            // Gives back what a flood of ids needed.
+            if self.directory.capacity() > SMALL && self.directory.len() * 8 < self.directory.capacity() {
+                self.directory.shrink_to(self.directory.len() * 2);
+            }
         }
     }
 

@@ -98,7 +98,8 @@ impl Peers {
 
     /// Ends a session: out of the directory and of its groups, and whoever waits for word of it gets it.
     pub(super) fn end(&mut self, cx: &mut Cx<'_>, id: SessionId) {
-        let Some(session) = self.take_out(id) else { return };
+        let Some(session) = self.slots.take_out(id) else { return };
+        self.timers.drop_session(&session);
         cx.out.note(Note::Ended);
         let party = session.party;
         cx.hub.tallies().ended(&party.ns);

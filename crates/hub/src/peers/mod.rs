@@ -12,6 +12,7 @@ mod queue;
 mod receipt;
 mod session;
 mod signals;
+mod slots;
 mod snapshot;
 mod stored;
 mod telling;
@@ -25,7 +26,7 @@ pub(crate) use open::{Opening, parse_token};
 pub(crate) use snapshot::PeersSnapshot;
 pub(crate) use telling::Telling;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foldhash::quality::FixedState;
@@ -38,6 +39,7 @@ use self::asking::Carrying;
 use self::directory::{Address, Entry, LastSeen};
 use self::ending::Replaced;
 use self::session::Session;
+use self::slots::Slots;
 use self::stored::{Keeping, Numbers, Unsure};
 use self::timers::Timers;
 use crate::ids::{GroupKey, Party, SessionId, SocketId};
@@ -48,11 +50,7 @@ use crate::time::{Moment, Wall};
 /// One shard.
 pub(crate) struct Peers {
     shard: usize,
-    slots: Vec<Slot>,
-    /// Slots without a session; the one that is free longest is used first, so that numbers come back late.
-    free: VecDeque<u32>,
-    /// The generation of the last session that began.
-    generation: u32,
+    slots: Slots,
     directory: HashMap<Address, Entry, FixedState>,
     last_seen: LastSeen,
     /// Ids that the operator banned, with the end of it.
@@ -73,18 +71,11 @@ pub(crate) struct Peers {
     revision: u64,
 }
 
-struct Slot {
-    generation: u32,
-    session: Option<Box<Session>>,
-}
-
 impl Peers {
     pub(crate) fn new(shard: usize, hasher: &FixedState) -> Self {
         Self {
             shard,
-            slots: Vec::new(),
-            free: VecDeque::new(),
-            generation: 0,
+            slots: Slots::new(shard),
             directory: HashMap::with_hasher(hasher.clone()),
             last_seen: LastSeen::new(hasher.clone()),
             banned: BTreeMap::new(),
@@ -144,7 +135,7 @@ impl Peers {
 
     /// Whether nobody is here or waited for, and nothing is due.
     pub(crate) fn is_empty(&self) -> bool {
-        self.sessions().next().is_none()
+        self.slots.iter_from(0).next().is_none()
             && self.directory.is_empty()
             && self.keeping.is_empty()
             && self.naming.is_empty()
@@ -153,7 +144,7 @@ impl Peers {
 
     /// The sessions of a namespace.
     pub(crate) fn in_namespace<'a>(&'a self, ns: &'a str) -> impl Iterator<Item = &'a Arc<Party>> {
-        self.sessions().map(|s| &s.party).filter(move |p| p.ns.as_str() == ns)
+        self.slots.iter_from(0).map(|s| &s.party).filter(move |p| p.ns.as_str() == ns)
     }
 
     /// Counts one broadcast of a session, or says how long to wait.
@@ -162,51 +153,10 @@ impl Peers {
     }
 
     fn session(&self, id: SessionId) -> Option<&Session> {
-        self.slots.get(id.slot())?.of(id)
+        self.slots.get(id)
     }
 
     fn session_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.slots.get_mut(id.slot())?.of_mut(id)
-    }
-
-    fn sessions(&self) -> impl Iterator<Item = &Session> {
-        self.slots.iter().filter_map(|slot| slot.session.as_deref())
-    }
-
-    /// A free slot, and the number that a session in it will have.
-    fn vacancy(&mut self) -> Result<SessionId, Refusal> {
-        let slot = match self.free.pop_front() {
-            Some(slot) => slot,
-            None if self.slots.len() >= SessionId::SLOTS => return Err(Code::NamespaceFull.into()),
-            None => {
-                self.slots.push(Slot { generation: 0, session: None });
-                (self.slots.len() - 1) as u32
-            }
-        };
-        self.generation = self.generation.wrapping_add(1);
-        self.slots[slot as usize].generation = self.generation;
-        Ok(SessionId::new(self.shard, slot, self.generation))
-    }
-
-    fn settle_in(&mut self, id: SessionId, session: Session) {
-        self.slots[id.slot()].session = Some(Box::new(session));
-    }
-
-    fn take_out(&mut self, id: SessionId) -> Option<Box<Session>> {
-        self.session(id)?;
-        let session = self.slots[id.slot()].session.take()?;
-        self.timers.drop_session(&session);
-        self.free.push_back(id.slot() as u32);
-        Some(session)
-    }
-}
-
-impl Slot {
-    fn of(&self, id: SessionId) -> Option<&Session> {
-        self.session.as_deref().filter(|s| s.party.session == id)
-    }
-
-    fn of_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.session.as_deref_mut().filter(|s| s.party.session == id)
+        self.slots.get_mut(id)
     }
 }

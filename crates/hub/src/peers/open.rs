@@ -75,8 +75,8 @@ impl Peers {
         }
         // A session that takes the place of another needs no room of its own.
         let limit = if same.is_some() { 0 } else { limits.sessions_per_namespace };
-        let id = self.vacancy()?;
-        cx.hub.tallies().begin(&opening.ns, limit).inspect_err(|_| self.free.push_back(id.slot() as u32))?;
+        let id = self.slots.vacancy()?;
+        cx.hub.tallies().begin(&opening.ns, limit).inspect_err(|_| self.slots.vacate(id))?;
         // The new session is in place before the old one ends, so nobody sees the id leave; and it is welcome before it is told
         // anything, for what the old one held may come to it at once.
         let (party, token) = self.begin_session(cx, id, &address, opening);
@@ -123,7 +123,7 @@ impl Peers {
             ice_at: Moment::NEVER,
             timer: Moment::NEVER,
         };
-        self.settle_in(id, session);
+        self.slots.settle_in(session);
         self.entry(address).devices.push(id);
         cx.out.note(Note::Began);
         (party, token)

@@ -9,12 +9,12 @@ use wigwag_wire::code::Code;
 use wigwag_wire::event::Presence;
 use wigwag_wire::{PeerId, PublicKey};
 
+use super::Peers;
 use super::queue::{Held, Queue};
 use super::receipt::{Acked, Receipt, Shared};
 use super::session::{Resumable, Session, TokenHash, Watching};
 use super::signals::refuse;
 use super::stored::{Keeping, Stored};
-use super::{Peers, Slot};
 use crate::cx::Cx;
 use crate::ids::{GroupKey, Party, SessionId};
 use crate::limiter::Limiter;
@@ -86,9 +86,9 @@ impl Peers {
     pub(crate) fn snapshot(&self) -> PeersSnapshot {
         let unanswered = self.unanswered().into_iter().map(|(who, n, code)| (who, n, code.number()));
         PeersSnapshot {
-            sessions: self.sessions().filter_map(|session| self.write(session)).collect(),
+            sessions: self.slots.iter_from(0).filter_map(|session| self.write(session)).collect(),
             revision: self.revision,
-            generation: self.generation,
+            generation: self.slots.generation(),
             number: self.numbers.last,
             unanswered: unanswered.collect(),
             keeping: self.keeping.iter().map(|(number, keeping)| (*number, keeping.clone())).collect(),
@@ -98,13 +98,12 @@ impl Peers {
     /// Reads it back. Every session that had a socket has lost it just now.
     pub(crate) fn restore(&mut self, cx: &mut Cx<'_>, snapshot: PeersSnapshot) {
         self.revision = snapshot.revision;
-        self.generation = snapshot.generation;
         self.numbers.last = snapshot.number;
         let mut several = Several::new();
         for saved in snapshot.sessions {
             self.read(cx, saved, &mut several);
         }
-        self.free = (0..self.slots.len() as u32).filter(|s| self.slots[*s as usize].session.is_none()).collect();
+        self.slots.restored(snapshot.generation);
         for (who, n, code) in snapshot.unanswered {
             refuse(cx, who, Some(n), Code::from_number(code).unwrap_or(Code::Internal).into());
         }
@@ -117,7 +116,7 @@ impl Peers {
     pub(crate) fn watching(&self) -> Vec<(Arc<Party>, PeerId, Option<Presence>)> {
         let all =
             |s: &'_ Session| -> Vec<_> { s.watching.iter().map(|w| (s.party.clone(), w.id.clone(), w.told)).collect() };
-        self.sessions().flat_map(all).collect()
+        self.slots.iter_from(0).flat_map(all).collect()
     }
 
     fn write(&self, session: &Session) -> Option<SessionSnapshot> {
@@ -144,8 +143,7 @@ impl Peers {
 
     fn read(&mut self, cx: &mut Cx<'_>, saved: SessionSnapshot, several: &mut Several) {
         let id = saved.party.session;
-        // A number from another layout of shards would put the session where nobody looks for it.
-        if id.shard() != self.shard || self.slot_for(id).is_none() {
+        if !self.slots.may_restore(id) {
             return;
         }
         let held: VecDeque<Held> = saved.held.into_iter().map(|held| read_held(held, several)).collect();
@@ -172,7 +170,7 @@ impl Peers {
             ice_at: Moment::NEVER,
             timer: Moment::NEVER,
         };
-        self.settle_in(id, session);
+        self.slots.settle_in(session);
         self.keep_timer(cx, id);
         let entry = self.entry(&address);
         entry.devices.push(id);
@@ -180,22 +178,6 @@ impl Peers {
         self.remember_seen(saved.seen.map_or(cx.now.wall, Wall), &address);
         // What was let in before stays, whatever the limit is now.
         let _ = cx.hub.tallies().begin(&party.ns, 0);
-    }
-
-    fn slot_for(&mut self, id: SessionId) -> Option<()> {
-        // A snapshot is our own, but a mangled one must not make us allocate without bound.
-        if id.slot() > 10_000_000 {
-            return None;
-        }
-        while self.slots.len() <= id.slot() {
-            self.slots.push(Slot { generation: 0, session: None });
-        }
-        let slot = &mut self.slots[id.slot()];
-        if slot.session.is_some() {
-            return None;
-        }
-        slot.generation = id.generation();
-        Some(())
     }
 }
 

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use wigwag_wire::event::Presence;
 use wigwag_wire::{Device, Namespace, PeerId};
 
+use super::Opening;
 use super::directory::{Entry, Waiting};
 use super::queue::Held;
 use super::receipt::Receipt;
 use super::session::{Resumable, Session, Watching};
-use super::{Opening, Slot};
 use crate::connection::Connection;
 use crate::cx::Later;
 use crate::hub::Hub;
@@ -29,7 +29,6 @@ fn an_idle_session_is_small() {
     assert!(size_of::<Connection>() <= 96, "Connection: {}", size_of::<Connection>());
     assert!(size_of::<Party>() <= 64, "Party: {}", size_of::<Party>());
     assert!(size_of::<Entry>() <= 64, "Entry: {}", size_of::<Entry>());
-    assert!(size_of::<Slot>() <= 16, "Slot: {}", size_of::<Slot>());
     assert!(size_of::<Held>() <= 56, "Held: {}", size_of::<Held>());
     assert!(size_of::<Receipt>() <= 24, "Receipt: {}", size_of::<Receipt>());
     assert!(size_of::<Watching>() <= 32, "Watching: {}", size_of::<Watching>());
@@ -162,6 +161,23 @@ fn one_timer_for_each_session_however_often_it_comes_back() {
     }
     send(&hub, &bob, 51, &json!({"type": "bye"}));
     assert_eq!(hub.peers(bob.session).lock().timers.len(), 0);
+}
+
+#[test]
+fn a_flood_of_sessions_leaves_no_memory_behind() {
+    let hub = hub(|_| {});
+    let all: Vec<Arc<Party>> = (0..8_000).map(|n| begin(&hub, &format!("peer {n}"), n, true)).collect();
+    let (first, rest) = all.split_first().expect("some");
+    for (n, party) in rest.iter().enumerate() {
+        send(&hub, party, n as u64 + 1, &json!({"type": "bye"}));
+    }
+    for shard in hub.all_peers() {
+        let shard = shard.lock();
+        assert!(shard.slots.capacity() <= 64, "slots for {}", shard.slots.capacity());
+        assert!(shard.directory.capacity() <= 64, "places for {} ids", shard.directory.capacity());
+    }
+    assert_eq!(hub.counts().sessions, 1);
+    assert!(hub.session(first.session).is_some());
 }
 
 #[test]

@@ -113,8 +113,7 @@ impl Peers {
     /// Sees to it that a session is looked at when something is due.
     pub(super) fn keep_timer(&mut self, cx: &Cx<'_>, id: SessionId) {
         let Self { slots, timers, .. } = self;
-        let session = slots.get_mut(id.slot()).and_then(|slot| slot.of_mut(id));
-        if let Some(session) = session {
+        if let Some(session) = slots.get_mut(id) {
             timers.keep(session, cx.hub.rules());
         }
     }
