@@ -41,7 +41,8 @@ impl SessionId {
         (self.0 >> 28 & 0xfff_ffff) as usize
     }
 
-    pub(crate) const fn generation(self) -> u32 {
+    #[cfg(test)]
+    const fn generation(self) -> u32 {
         (self.0 & 0xfff_ffff) as u32
     }
 }
