@@ -348,6 +348,7 @@ impl Client {
             4109 if waits => self.flooded = true,
             4100 if waits => {}
             4403..=4410 | 4105 | 4107 | 4112 | 4115 | 4501 | 4502 => judge.counts.refused += 1,
+            4103 | 4104 | 4106 | 4110 | 4111 | 4116 | 4411 if judge.is_tight() => judge.counts.full += 1,
             _ => judge.wrong(format!("client {} was refused {ask:?}: {frame}", self.index)),
         }
     }

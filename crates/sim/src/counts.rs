@@ -41,6 +41,8 @@ counts! {
     carried,
     /// Sockets that were cut.
     cuts,
+    /// Sockets that were given up for another before they were lost.
+    roamed,
     /// Sessions that were resumed.
     resumed,
     /// Messages that were missed for good.
@@ -57,6 +59,8 @@ counts! {
     restarts,
     /// Requests that were refused.
     refused,
+    /// Of these, because there was no room.
+    full,
     /// Presences told.
     presence,
     /// Changes of a room's host that were seen.

@@ -12,6 +12,7 @@ use self::signals::{Arrival, Letter, Letters};
 use self::talk::Talk;
 use crate::Counts;
 use crate::people::Person;
+use crate::plan::Plan;
 
 /// Everything that was promised, and what was broken.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Judge {
     /// How many sessions each client has had.
     lives: Vec<u32>,
     one_server: bool,
+    tight: bool,
     pub(crate) letters: Letters,
     pub(crate) standing: Standing,
     pub(crate) talk: Talk,
@@ -30,12 +32,13 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    pub(crate) fn new(people: &[Person], one_server: bool) -> Self {
+    pub(crate) fn new(people: &[Person], plan: &Plan) -> Self {
         Self {
             people: people.to_vec(),
             ids: people.iter().map(|person| person.id().unwrap_or_default()).collect(),
             lives: vec![0; people.len()],
-            one_server,
+            one_server: plan.nodes == 1,
+            tight: plan.tight,
             letters: Letters::default(),
             standing: Standing::default(),
             talk: Talk::default(),
@@ -56,6 +59,11 @@ impl Judge {
     /// Whether there is one server, so that there is one order and one presence.
     pub(crate) fn one_server(&self) -> bool {
         self.one_server
+    }
+
+    /// Whether there is room for few.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.tight
     }
 
     pub(crate) fn person(&self, client: usize) -> &Person {

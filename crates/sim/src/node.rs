@@ -90,6 +90,7 @@ fn rules(plan: &Plan) -> Rules {
         stored_per_id: 16,
         ..Limits::default()
     };
+    let limits = if plan.tight { tightened(&limits) } else { limits };
     let turn = IceRules {
         turn_urls: vec!["turn:turn.sim.example:3478".into()],
         turn_secret: "a secret of the sim".into(),
@@ -104,6 +105,26 @@ fn rules(plan: &Plan) -> Rules {
         ask_ms: 3_000,
         ice: if plan.turn { turn } else { IceRules::default() },
         ..Rules::default()
+    }
+}
+
+/// Limits that a handful of clients reaches, so that every refusal has to leave things as they were.
+fn tightened(limits: &Limits) -> Limits {
+    Limits {
+        watches: 2,
+        rooms_per_session: 2,
+        rooms: 3,
+        members_per_room: 3,
+        bans_per_room: 1,
+        topics_per_session: 1,
+        topics: 2,
+        networks_per_session: 1,
+        nodes_per_network: 3,
+        swarms_per_session: 1,
+        swarms: 2,
+        stored_per_id: 2,
+        waiting_per_id: 2,
+        ..limits.clone()
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) act_ms: u64,
     /// How often in a thousand acts a client's socket is cut.
     pub(crate) cut: u64,
+    /// How often in a thousand acts a client comes by another socket before it loses the one that it has.
+    pub(crate) roam: u64,
     /// How often in a thousand acts a client stops reading for a while.
     pub(crate) stall: u64,
     /// How often in a thousand acts a server stops in order and starts again with its snapshot.
@@ -47,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) store_ms: u64,
     /// Whether sockets may send only so much, and addresses guess only so often.
     pub(crate) rated: bool,
+    /// Whether there is room for few: rooms, members, topics, watches.
+    pub(crate) tight: bool,
     /// Whether there is a TURN server whose credentials run out.
     pub(crate) turn: bool,
     /// Frames that may be held for one session.
@@ -70,6 +74,7 @@ impl Plan {
             delay_ms: dice.between(1, 400),
             act_ms: dice.between(150, 1_500),
             cut: often(&mut dice, 900, 120),
+            roam: often(&mut dice, 300, 40),
             stall: often(&mut dice, 500, 30),
             restart: often(&mut dice, 500, 8),
             crash: if nodes == 1 { often(&mut dice, 300, 5) } else { 0 },
@@ -83,6 +88,7 @@ impl Plan {
             store_fails: often(&mut dice, 300, 200),
             store_ms: dice.between(0, 1_500),
             rated: dice.permille(150),
+            tight: dice.permille(200),
             turn: dice.permille(200),
             queue_frames: dice.between(24, 96),
         }

@@ -147,7 +147,7 @@ impl<'t> World<'t> {
             wall_offset: 0,
             nodes: (0..plan.nodes).map(|_| Node::new(&plan, now_ms, dice.seed())).collect(),
             clients: people.iter().enumerate().map(|(i, person)| Client::new(i, person.clone())).collect(),
-            judge: Judge::new(&people, plan.nodes == 1),
+            judge: Judge::new(&people, &plan),
             wires: BTreeMap::new(),
             next_socket: 0,
             next_event: 0,

@@ -29,6 +29,9 @@ impl World<'_> {
             self.connect(client, node);
         } else if self.clients[client].ready {
             self.ask(client);
+            if self.dice.permille(self.plan.roam) {
+                self.roam(client);
+            }
         } else {
             self.expect_late_close(client);
         }
@@ -66,7 +69,9 @@ impl World<'_> {
             82..94 => self.ask_about_many(client, &target),
             94 => self.bye(client),
             95..97 => {
-                let seen = self.clients[client].seen();
+                // A count that cannot be is no confirmation.
+                let beyond = if self.dice.permille(self.plan.lie) { 1_000 } else { 0 };
+                let seen = self.clients[client].seen() + beyond;
                 self.request(client, Ask::Other, json!({"type": "seen", "seen": seen}));
             }
             97 => self.request(client, Ask::Other, json!({"type": "ice"})),

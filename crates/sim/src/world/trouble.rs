@@ -30,6 +30,15 @@ impl World<'_> {
         }
     }
 
+    /// A client comes by another socket. The one it had closes, unless the server has closed it by then.
+    pub(super) fn roam(&mut self, client: usize) {
+        let Some(socket) = self.clients[client].socket else { return };
+        self.judge.counts.roamed += 1;
+        self.connect(client, self.clients[client].node);
+        let notice = self.dice.below(10_000);
+        self.later(notice, Event::ServerNotices { socket });
+    }
+
     /// A client's socket is gone. Either side may hear of it first, or both at once; what is on the wire may be lost or not.
     fn cut(&mut self, client: usize) {
         let Some(socket) = self.clients[client].socket else { return };

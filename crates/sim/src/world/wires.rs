@@ -72,10 +72,19 @@ impl World<'_> {
 
     pub(super) fn at_client(&mut self, socket: u64, what: ToClient) {
         let Some(client) = self.wires.get(&socket).map(|wire| wire.client) else { return };
-        if self.clients[client].socket != Some(socket) {
-            return;
-        }
+        let current = self.clients[client].socket == Some(socket);
         match what {
+            // The server is done with it, and so is the client's side of the wire.
+            ToClient::Close(code) => {
+                self.say(|_| format!("  {socket} closed with {code}"));
+                if current {
+                    self.closed_with(client, code);
+                    self.clients[client].disconnected();
+                }
+                let at = self.next_at_server(socket);
+                self.at(at, Event::ServerNotices { socket });
+            }
+            _ if !current => {}
             ToClient::Frame(frame) => {
                 self.judge.counts.frames += 1;
                 let frame = String::from_utf8_lossy(&frame).into_owned();
@@ -88,13 +97,6 @@ impl World<'_> {
             ToClient::Ping(count) => {
                 let at = self.next_at_server(socket);
                 self.at(at, Event::Pong { socket, count });
-            }
-            ToClient::Close(code) => {
-                self.say(|_| format!("  {socket} closed with {code}"));
-                self.closed_with(client, code);
-                self.clients[client].disconnected();
-                let at = self.next_at_server(socket);
-                self.at(at, Event::ServerNotices { socket });
             }
         }
     }
