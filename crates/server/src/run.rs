@@ -45,7 +45,8 @@ async fn run(launch: Launch) -> Result<Exit, Failure> {
     let metrics = Metrics::default();
     let (net, kept) = (NetMetrics::default(), StoreMetrics::default());
     let store = open_store(&config, kept.clone())?;
-    let listeners = listen(&config).await?;
+    // What can be wrong is tried before anything of the last run is taken over.
+    let listeners = secured(&config, listen(&config).await?, &net)?;
     let bound: Vec<Listen> = listeners.iter().map(|(listen, _)| listen.clone()).collect();
 
     let clock = Clock::start();
@@ -72,22 +73,29 @@ async fn run(launch: Launch) -> Result<Exit, Failure> {
     let (closed, closing) = watch::channel(false);
     let mut doors = JoinSet::new();
     for (_, listener) in listeners {
-        let listener = secured(&config, listener, &net)?;
         doors.spawn(listener.run(door.clone(), closing.clone()));
     }
     driver.open();
     log::announce(&config, &bound);
 
-    tokio::select! {
-        () = stop.asked() => driver.begin_drain(),
-        () = driver.drain_asked() => {}
-    }
+    let by_signal = tokio::select! {
+        () = stop.asked() => true,
+        () = driver.drain_asked() => false,
+    };
+    driver.begin_drain();
+    let impatient = async {
+        // An orchestrator drains first and signals then: that is no second word.
+        if !by_signal {
+            stop.asked().await;
+        }
+        stop.asked_again().await
+    };
     tokio::select! {
         done = drain(&config, &driver, &sockets, &store) => {
             closed.send_replace(true);
             done
         }
-        exit = stop.asked_again() => {
+        exit = impatient => {
             tracing::warn!("told to stop a second time: stopping at once, without a snapshot");
             Ok(exit)
         }
@@ -191,13 +199,17 @@ fn tcp(address: SocketAddr) -> io::Result<(Listen, Listener)> {
     Ok((Listen::Address(bound), listener))
 }
 
-fn secured(config: &Config, listener: Listener, metrics: &NetMetrics) -> Result<Listener, Failure> {
+fn secured(
+    config: &Config,
+    listeners: Vec<(Listen, Listener)>,
+    metrics: &NetMetrics,
+) -> Result<Vec<(Listen, Listener)>, Failure> {
     if config.tls.cert.as_os_str().is_empty() {
-        return Ok(listener);
+        return Ok(listeners);
     }
     let tls = Tls::load(&config.tls.cert, &config.tls.key).map_err(|e| Exit::Config.because(e))?;
     tokio::spawn(tls.clone().watch(TLS_WATCH, metrics.clone()));
-    Ok(listener.with_tls(tls))
+    Ok(listeners.into_iter().map(|(listen, listener)| (listen, listener.with_tls(tls.clone()))).collect())
 }
 
 fn net_limits(config: &Config) -> NetLimits {

@@ -3,9 +3,15 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 #![allow(clippy::print_stdout, reason = "the harness shows it with a failure")]
 
+mod abuse;
+mod doors;
+mod ice;
 mod limits;
+mod logs;
 mod many;
 mod names;
+mod operator;
 mod peers;
+mod restart;
 #[allow(dead_code, unused_imports, reason = "each module uses its own part")]
 mod support;

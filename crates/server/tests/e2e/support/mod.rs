@@ -5,6 +5,8 @@ pub mod http;
 pub mod peer;
 pub mod raw;
 pub mod server;
+pub mod steady;
+pub mod traffic;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use tokio::time::timeout;
 pub use self::peer::{Identity, Peer};
 pub use self::raw::Raw;
 pub use self::server::{Server, Wigwag};
+pub use self::traffic::Traffic;
 
 /// Every wait ends after this long, with a failure. Long, because other builds may run on the same machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);

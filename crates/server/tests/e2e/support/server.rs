@@ -24,10 +24,12 @@ pub struct Wigwag {
 impl Wigwag {
     /// Keeps nothing and listens on a free port of this machine, unless told otherwise.
     pub fn new() -> Self {
-        Self::started_by(Command::new(BINARY))
+        let mut command = Command::new(BINARY);
+        command.stdin(Stdio::null());
+        Self::started_by(command)
     }
 
-    /// The same, started by another command, to which the arguments of the server are added.
+    /// The same, started by another command, to which the arguments of the server are added. Its input is its own.
     pub fn started_by(mut command: Command) -> Self {
         clean(&mut command);
         Self { command, listens: false, keeps: false }
@@ -93,7 +95,7 @@ impl Wigwag {
     }
 
     fn begin(mut self) -> Server {
-        let command = self.finished().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let command = self.finished().stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = Log::read(child.stderr.take().unwrap());
         Server { child, address: (Ipv4Addr::LOCALHOST, 0).into(), log }
