@@ -167,7 +167,7 @@ impl Run<'_> {
         self.report.sent += 1;
         let signal = json!({"type": "signal", "to": self.next, "kind": "load", "data": self.report.sent});
         self.request(peer, signal).await;
-        if self.report.sent % 4 == 0 {
+        if self.report.sent.is_multiple_of(4) {
             self.report.spoken += 1;
             let say = json!({"type": "say", "room": self.room, "data": self.report.spoken});
             self.request(peer, say).await;
