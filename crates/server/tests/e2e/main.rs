@@ -13,5 +13,6 @@ mod names;
 mod operator;
 mod peers;
 mod restart;
+mod strain;
 #[allow(dead_code, unused_imports, reason = "each module uses its own part")]
 mod support;
