@@ -53,11 +53,14 @@ async fn run(launch: Launch) -> Result<Exit, Failure> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|e| Exit::Failed.because(io::Error::other(e.to_string())))?;
     let mut hub = Hub::new(rules(&config), vec![Box::new(Native)], seed);
-    load(&mut hub, &store, clock.now()).await.map_err(|e| Exit::Io.because(e))?;
+    let mut whole = load(&mut hub, &store, clock.now()).await.map_err(|e| Exit::Io.because(e))?;
     let sockets = Sockets::start(net_limits(&config), net.clone());
     let parts = Parts { hub, sockets: sockets.clone(), store: store.clone(), metrics: metrics.clone(), clock };
     let driver = Driver::start(parts);
-    driver.load_bans().await.map_err(|e| Exit::Io.because(e))?;
+    match driver.load_bans().await {
+        Err(error) if !store.is_degraded() => return Err(Exit::Io.because(error)),
+        loaded => whole &= loaded.is_ok(),
+    }
 
     let mut registry = Registry::default();
     metrics.register(&mut registry, Vec::new());
@@ -76,6 +79,9 @@ async fn run(launch: Launch) -> Result<Exit, Failure> {
         doors.spawn(listener.run(door.clone(), closing.clone()));
     }
     driver.open();
+    if !whole {
+        driver.catch_up();
+    }
     log::announce(&config, &bound);
 
     let by_signal = tokio::select! {

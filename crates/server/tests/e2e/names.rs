@@ -44,6 +44,7 @@ async fn a_name_moves_only_by_the_word_of_its_key() {
     alice.done(rotate).await;
     assert_eq!((alice.close_code().await, laptop.close_code().await), (4204, 4204));
     assert_eq!(phone.signal("alice@example.org", "still here").await, "delivered");
+    drop(phone);
     assert_eq!(server.stop().await.code(), Some(0));
 
     let server = Wigwag::new().data(folder.path()).start().await;

@@ -289,6 +289,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         }
     }
 
+    /// A message of a type that came while another was looked for.
+    pub fn stashed(&mut self, kind: &str) -> Option<Value> {
+        let at = self.waiting.iter().position(|message| message["type"] == kind)?;
+        self.waiting.remove(at)
+    }
+
     /// Ends the connection without a word, as a lost line does.
     pub async fn cut(&mut self) {
         let _ = self.socket.get_mut().shutdown().await;
@@ -297,6 +303,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     /// The close code; what comes before it is passed over. 1006 where the connection ended without one.
     pub async fn close_code(&mut self) -> u16 {
         while self.read().await.is_some() {}
+        // The other side waits for our end of the connection, too.
+        self.cut().await;
         self.closed.unwrap_or(1006)
     }
 
