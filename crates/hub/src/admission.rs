@@ -42,7 +42,7 @@ impl Origin {
     }
 
     /// Whether it is one of these addresses.
-    pub(crate) fn is_within(&self, prefix: &Prefix) -> bool {
+    pub fn is_within(&self, prefix: &Prefix) -> bool {
         matches!(self, Self::Ip(ip) if prefix.contains(*ip))
     }
 

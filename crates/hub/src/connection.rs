@@ -19,7 +19,7 @@ use crate::ids::{DialectId, Party, SocketId};
 use crate::input::Input;
 use crate::limiter::{Limiter, Rate};
 use crate::output::{Ask, Naming, Note, Output, Outputs};
-use crate::peers::Opening;
+use crate::peers::{Opening, Owner};
 use crate::time::{Moment, Now};
 
 /// One socket's machine.
@@ -73,7 +73,7 @@ pub enum Received<'a> {
     /// A text frame.
     Text(&'a str),
     /// A binary frame, which the native protocol does not have.
-    Binary,
+    Binary(&'a [u8]),
     /// A pong; its payload.
     Pong(&'a [u8]),
     /// Answer to [`Ask::Claim`].
@@ -124,7 +124,7 @@ impl Connection {
     pub fn handle(&mut self, hub: &Hub, now: Now, received: Received<'_>, out: &mut dyn Outputs) {
         match received {
             Received::Text(text) => self.text(hub, now, text, out),
-            Received::Binary => self.close(1003, "text only", out),
+            Received::Binary(_) => self.close(1003, "text only", out),
             Received::Pong(payload) => {
                 if let (State::Ready(ready), Some(count)) = (&self.state, count_of(payload)) {
                     hub.handle(now, Input::Confirmed { who: &ready.party, socket: self.socket, count }, out);
@@ -316,7 +316,7 @@ impl Connection {
             id: proved.id,
             device: proved.device,
             dialect: DialectId::NATIVE,
-            key: proved.key,
+            owner: Owner::of(proved.key),
             socket: self.socket,
             opened: self.opened,
             resume: proved.resume,

@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use rand_core::Rng;
 use smallvec::SmallVec;
 use wigwag_wire::event::{Ack, Done, ErrorEvent, Presence};
@@ -20,6 +19,7 @@ use crate::output::{Note, Outputs};
 use crate::peers::Telling;
 use crate::rules::Rules;
 use crate::time::Now;
+use crate::voice::{Frames, RoomView, Scene};
 
 /// The context of one input.
 pub(crate) struct Cx<'a> {
@@ -32,8 +32,8 @@ pub(crate) struct Cx<'a> {
 /// What has to wait until no lock is held.
 #[derive(Debug)]
 pub(crate) enum Later {
-    /// A frame for a session of another shard.
-    Frame { to: SessionId, frame: Bytes, event: u8 },
+    /// Frames for a session of another shard.
+    Frames { to: SessionId, frames: Frames, event: u8 },
     /// What became of a signal, for its sender.
     Ack { to: SessionId, ack: Ack },
     /// A refusal for a session of another shard.
@@ -62,21 +62,27 @@ pub(crate) enum Later {
 /// An event for many: written once for each dialect among its receivers.
 pub(crate) struct Spread<'a, 'e> {
     event: &'a Event<'e>,
-    frames: SmallVec<[(DialectId, Option<Bytes>); 2]>,
+    room: Option<&'a dyn RoomView>,
+    frames: SmallVec<[(DialectId, Frames); 2]>,
 }
 
 impl<'a, 'e> Spread<'a, 'e> {
     pub(crate) fn new(event: &'a Event<'e>) -> Self {
-        Self { event, frames: SmallVec::new() }
+        Self { event, room: None, frames: SmallVec::new() }
     }
 
-    fn frame(&mut self, hub: &Hub, to: &Party) -> Option<Bytes> {
-        if let Some((_, frame)) = self.frames.iter().find(|(dialect, _)| *dialect == to.dialect) {
-            return frame.clone();
+    /// An event about a room, which some dialects show whole.
+    pub(crate) fn about(event: &'a Event<'e>, room: &'a dyn RoomView) -> Self {
+        Self { event, room: Some(room), frames: SmallVec::new() }
+    }
+
+    fn frames(&mut self, cx: &Cx<'_>, to: &Party) -> Frames {
+        if let Some((_, frames)) = self.frames.iter().find(|(dialect, _)| *dialect == to.dialect) {
+            return frames.clone();
         }
-        let frame = hub.frame(self.event, to);
-        self.frames.push((to.dialect, frame.clone()));
-        frame
+        let frames = cx.frames(self.event, to, self.room);
+        self.frames.push((to.dialect, frames.clone()));
+        frames
     }
 }
 
@@ -87,16 +93,20 @@ impl Cx<'_> {
 
     /// Tells one session something. For group handlers: takes the lock of the session's shard.
     pub(crate) fn tell(&mut self, to: &Party, event: &Event<'_>) {
-        if let Some(frame) = self.hub.frame(event, to) {
-            self.tell_frame(to.session, frame, event.index());
-        }
+        let frames = self.frames(event, to, None);
+        self.tell_frames(to.session, frames, event.index());
+    }
+
+    /// Tells one session something about a room, which some dialects show whole.
+    pub(crate) fn tell_about(&mut self, to: &Party, event: &Event<'_>, room: &dyn RoomView) {
+        let frames = self.frames(event, to, Some(room));
+        self.tell_frames(to.session, frames, event.index());
     }
 
     /// Tells one of many; the frame is written once per dialect.
     pub(crate) fn spread(&mut self, spread: &mut Spread<'_, '_>, to: &Party) {
-        if let Some(frame) = spread.frame(self.hub, to) {
-            self.tell_frame(to.session, frame, spread.event.index());
-        }
+        let frames = spread.frames(self, to);
+        self.tell_frames(to.session, frames, spread.event.index());
     }
 
     /// Answers a request that has nothing else to say; silent where the request had no `n`.
@@ -141,8 +151,19 @@ impl Cx<'_> {
         self.hub.rng().fill_bytes(bytes);
     }
 
-    fn tell_frame(&mut self, session: SessionId, frame: Bytes, event: u8) {
+    /// What an event becomes for a party.
+    pub(crate) fn frames(&self, event: &Event<'_>, to: &Party, room: Option<&dyn RoomView>) -> Frames {
+        self.hub.frames(event, to, Scene { now: self.now.wall, room })
+    }
+
+    fn tell_frames(&mut self, session: SessionId, frames: Frames, event: u8) {
+        if frames.is_empty() {
+            return;
+        }
         let hub = self.hub;
-        hub.peers(session).lock().tell(self, session, Telling { frame, event, signal: None });
+        let mut peers = hub.peers(session).lock();
+        for frame in frames {
+            peers.tell(self, session, Telling { frame, event, signal: None });
+        }
     }
 }

@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard};
 
-use bytes::Bytes;
 use foldhash::quality::FixedState;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
@@ -23,7 +22,7 @@ use crate::peers::{Peers, Telling};
 use crate::rules::Rules;
 use crate::tallies::Tallies;
 use crate::time::{Moment, Now};
-use crate::voice::Voice;
+use crate::voice::{Frames, Scene, Voice};
 
 /// Shards of each kind. Fixed, because a session's number holds its shard.
 pub(crate) const SHARDS: usize = 64;
@@ -49,6 +48,7 @@ pub struct Hub {
     rngs: Vec<Lock<ChaCha12Rng>>,
     next_rng: AtomicUsize,
     key_changes: AtomicU64,
+    draining: AtomicBool,
     tallies: Tallies,
 }
 
@@ -80,6 +80,7 @@ impl Hub {
             rngs,
             next_rng: AtomicUsize::new(0),
             key_changes: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
             tallies,
         }
     }
@@ -127,6 +128,15 @@ impl Hub {
         &self.rules
     }
 
+    /// The server is about to go down: who leaves from now on does so against its will.
+    pub fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn cx<'a>(&'a self, now: Now, out: &'a mut dyn Outputs) -> Cx<'a> {
         Cx { now, hub: self, out, later: VecDeque::new() }
     }
@@ -135,8 +145,11 @@ impl Hub {
     pub(crate) fn settle(&self, cx: &mut Cx<'_>) {
         while let Some(later) = cx.later.pop_front() {
             match later {
-                Later::Frame { to, frame, event } => {
-                    self.peers(to).lock().tell(cx, to, Telling { frame, event, signal: None });
+                Later::Frames { to, frames, event } => {
+                    let mut peers = self.peers(to).lock();
+                    for frame in frames {
+                        peers.tell(cx, to, Telling { frame, event, signal: None });
+                    }
                 }
                 Later::Ended { party, groups, watching } => {
                     for group in groups {
@@ -204,11 +217,11 @@ impl Hub {
     }
 
     /// Takes in the number of a request; `false` where the socket no longer speaks for the session, which nobody need be told.
-    fn begin(&self, who: &Party, socket: SocketId, n: Option<u64>) -> Result<bool, Refusal> {
+    pub(crate) fn begin(&self, who: &Party, socket: SocketId, n: Option<u64>) -> Result<bool, Refusal> {
         self.peers(who.session).lock().begin(who.session, socket, n)
     }
 
-    fn request(
+    pub(crate) fn request(
         &self,
         cx: &mut Cx<'_>,
         who: &Arc<Party>,
@@ -286,8 +299,8 @@ impl Hub {
         Ok(())
     }
 
-    pub(crate) fn frame(&self, event: &Event<'_>, to: &Party) -> Option<Bytes> {
-        self.voices.get(usize::from(to.dialect.0)).and_then(|voice| voice.frame(event, to))
+    pub(crate) fn frames(&self, event: &Event<'_>, to: &Party, scene: Scene<'_>) -> Frames {
+        self.voices.get(usize::from(to.dialect.0)).map_or_else(Frames::new, |voice| voice.frames(event, to, scene))
     }
 
     pub(crate) fn rng(&self) -> MutexGuard<'_, ChaCha12Rng> {

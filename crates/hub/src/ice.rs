@@ -17,6 +17,7 @@ const SHORTEST_SECONDS: u64 = 60;
 const AHEAD_SECONDS: u64 = 30;
 
 /// What a party is given, and until when it is good.
+#[derive(Default)]
 pub(crate) struct Grant {
     pub(crate) servers: Vec<IceServer>,
     pub(crate) expires: Option<Wall>,

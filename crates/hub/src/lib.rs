@@ -5,6 +5,7 @@
 mod admission;
 mod connection;
 mod cx;
+mod foreign;
 mod groups;
 mod hub;
 mod ice;
@@ -22,13 +23,15 @@ mod voice;
 
 pub use admission::{BadPrefix, Origin, Pass, Prefix};
 pub use connection::{Claimed, Connection, Received};
+pub use foreign::{Foreigner, SwarmCounts};
 pub use groups::rooms::{PartyInfo, RoomDetail, RoomInfo, RoomMemberInfo};
 pub use hub::Hub;
 pub use ids::{DialectId, GroupKey, GroupKind, Party, SessionId, SocketId};
 pub use input::Input;
+pub use limiter::{Limiter, Rate};
 pub use output::{Ask, Carry, CarryStatus, Keep, Naming, Note, Output, Outputs, Place};
 pub use peers::{Counts, SessionFilter, SessionInfo};
 pub use rules::{IceRules, RoomRules, Rules};
 pub use sessions::{RestoreError, Snapshot};
 pub use time::{Moment, Now, Wall};
-pub use voice::{Native, Voice};
+pub use voice::{Frames, Native, RoomView, Scene, Voice};

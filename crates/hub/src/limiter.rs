@@ -4,27 +4,27 @@ use crate::time::Moment;
 
 /// The state of one rate: the theoretical time of the next event that keeps it, in microseconds.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Limiter(u64);
+pub struct Limiter(u64);
 
 /// A rate: so many per so many milliseconds, and so many at once. A count of 0 is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rate {
+pub struct Rate {
     /// How many per `period_ms`.
-    pub(crate) count: u64,
+    pub count: u64,
     /// The period in milliseconds.
-    pub(crate) period_ms: u64,
+    pub period_ms: u64,
     /// How many at once; at least one.
-    pub(crate) burst: u64,
+    pub burst: u64,
 }
 
 impl Rate {
     /// So many per second.
-    pub(crate) const fn per_second(count: u64, burst: u64) -> Self {
+    pub const fn per_second(count: u64, burst: u64) -> Self {
         Self { count, period_ms: 1_000, burst }
     }
 
     /// So many per minute.
-    pub(crate) const fn per_minute(count: u64, burst: u64) -> Self {
+    pub const fn per_minute(count: u64, burst: u64) -> Self {
         Self { count, period_ms: 60_000, burst }
     }
 
@@ -35,7 +35,7 @@ impl Rate {
 
 impl Limiter {
     /// Counts one event, or says after how many milliseconds one would keep the rate.
-    pub(crate) fn take(&mut self, now: Moment, rate: Rate) -> Result<(), u64> {
+    pub fn take(&mut self, now: Moment, rate: Rate) -> Result<(), u64> {
         self.check(now, rate)?;
         if rate.count != 0 {
             self.0 = self.0.max(now.0.saturating_mul(1_000)) + rate.interval_us();

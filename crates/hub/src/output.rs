@@ -31,7 +31,7 @@ pub enum Output {
     Close {
         /// The socket.
         socket: SocketId,
-        /// The close code.
+        /// The close code; 1005 stands for a close without one.
         code: u16,
         /// The close reason.
         reason: &'static str,
@@ -64,6 +64,15 @@ pub enum Ask {
         name: PeerId,
         /// The key.
         key: PublicKey,
+    },
+    /// Does no key speak for this name? Answered to the socket's connection: a dialect may use it then.
+    Free {
+        /// The socket that waits.
+        socket: SocketId,
+        /// The namespace.
+        ns: Namespace,
+        /// The name.
+        name: PeerId,
     },
     /// Change the keys of a name, if the acting key speaks for it. Answered by [`Input::Named`](crate::Input).
     Name(Naming),

@@ -1,23 +1,58 @@
 //! How events become frames. One voice per dialect; the native one writes each event as JSON.
 
 use bytes::Bytes;
-use wigwag_wire::Event;
+use serde_json::value::RawValue;
+use smallvec::SmallVec;
+use wigwag_wire::event::Member;
+use wigwag_wire::request::Mode;
+use wigwag_wire::{Event, PeerId, RoomName};
 
 use crate::ids::Party;
+use crate::time::Wall;
+
+/// What one event becomes: mostly one frame; none where the dialect has no such notion.
+pub type Frames = SmallVec<[Bytes; 1]>;
 
 /// Writes events for the sessions of one dialect.
 pub trait Voice: Send + Sync {
-    /// The frame for an event, or nothing where the dialect has no such notion. `to` is whom it is for; frames of an event that
-    /// goes to many are written once per dialect, so it must not depend on `to` beyond the dialect.
-    fn frame(&self, event: &Event<'_>, to: &Party) -> Option<Bytes>;
+    /// The frames for an event. `to` is whom it is for; frames of an event that goes to many are written once per dialect, so they
+    /// must not depend on `to` beyond the dialect. Called while locks are held, so it must not ask the hub anything.
+    fn frames(&self, event: &Event<'_>, to: &Party, scene: Scene<'_>) -> Frames;
+}
+
+/// What an event does not say itself, for dialects that tell more.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// The time.
+    pub now: Wall,
+    /// For an event about a room: the room as it is now.
+    pub room: Option<&'a dyn RoomView>,
+}
+
+/// A room, for dialects that show all of it with every change.
+pub trait RoomView {
+    /// Its name.
+    fn name(&self) -> &RoomName;
+    /// Its host; nobody while it is empty.
+    fn host(&self) -> Option<&PeerId>;
+    /// The host's term.
+    fn term(&self) -> u64;
+    /// Who may act.
+    fn mode(&self) -> Mode;
+    /// Its metadata.
+    fn meta(&self) -> Option<&RawValue>;
+    /// When it was made.
+    fn made(&self) -> Wall;
+    /// Its members, longest-standing first.
+    fn members(&self, each: &mut dyn FnMut(Member<'_>));
 }
 
 /// The native protocol: every event as one JSON object.
 pub struct Native;
 
 impl Voice for Native {
-    fn frame(&self, event: &Event<'_>, _to: &Party) -> Option<Bytes> {
+    fn frames(&self, event: &Event<'_>, _to: &Party, _scene: Scene<'_>) -> Frames {
         // Serialising into memory cannot fail for these types: no maps with odd keys, no floats.
-        serde_json::to_vec(event).ok().map(Bytes::from)
+        serde_json::to_vec(event).ok().map(Bytes::from).into_iter().collect()
     }
 }

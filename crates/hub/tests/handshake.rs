@@ -212,7 +212,7 @@ fn binary_frames_close_before_and_after_the_proof() {
     let mut world = World::new();
     let (socket, bob) = (world.open(), world.keyed(1));
     for at in [socket, bob.socket] {
-        world.receive(at, Received::Binary);
+        world.receive(at, Received::Binary(b"x"));
         world.expect_closed(at, 1003);
     }
     // The session can be resumed.

@@ -4,6 +4,7 @@
 
 pub mod code;
 pub mod event;
+pub mod foreign;
 pub mod id;
 pub mod key;
 pub mod limits;
@@ -14,6 +15,7 @@ pub mod signature;
 
 pub use code::{Class, Code, Refusal};
 pub use event::Event;
+pub use foreign::Foreign;
 pub use id::{Device, IdError, Kind, Namespace, NetworkName, PeerId, RoomName, SwarmName, Topic};
 pub use key::PublicKey;
 pub use limits::Limits;

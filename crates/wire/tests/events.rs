@@ -144,7 +144,7 @@ impl Say {
         let offer = raw(r#"{"type":"offer","sdp":"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\n"}"#);
         let none = Device::new("").unwrap();
         let signal = |from, device, kind, polite, stored, data| {
-            Event::Signal(SignalEvent { from, device, kind, polite, stored, data })
+            Event::Signal(SignalEvent { from, device, kind, polite, stored, data, foreign: None })
         };
         self.says(&signal(&alice, &none, "offer", true, None, &offer));
         let (note, odd) = (raw(r#""call me""#), raw(r#"[ 1.0, 1E+2,-0, {"b":1, "a":"\u00e4"} ]"#));
@@ -195,7 +195,7 @@ impl Say {
         let newcomer = member(&bob, &laptop, NOW + 60_000, Some(&*nick), true);
         self.says(&change(MemberChange::Joined(newcomer)));
         for why in [Left::Gone, Left::Left, Left::Kicked, Left::Banned, Left::Idle] {
-            self.says(&change(MemberChange::Left { id: &bob, device: &laptop, why }));
+            self.says(&change(MemberChange::Left { id: &bob, device: &laptop, why, next_host: None }));
         }
         let dozing = Member { state: Presence::Away, ..member(&bob, &none, NOW, None, false) };
         self.says(&change(MemberChange::Updated(dozing)));
@@ -207,11 +207,16 @@ impl Say {
             capacity: 8,
             password: false,
             meta: Some(&friday),
+            new_mode: true,
+            new_meta: false,
         }));
         let next = PartyRef { id: &bob, device: &laptop };
-        let crowned = |why, state| Event::RoomHost(RoomHost { room: &room, host: next.clone(), term: 2, why, state });
+        let crowned = |why, state| {
+            Event::RoomHost(RoomHost { room: &room, host: next.clone(), term: 2, why, previous: Some(&alice), state })
+        };
         self.says(&crowned(HostWhy::Succeeded, Some(&*state)));
         self.says(&crowned(HostWhy::Transferred, None));
+        self.says(&crowned(HostWhy::Returned, None));
         let mic = RoomName::new("open-mic").unwrap();
         let listed = [RoomListed { room: &mic, members: 3, capacity: 100, locked: false, password: false, meta: None }];
         self.says(&Event::Rooms(Rooms { re: Some(14), rooms: &listed, more: false }));
@@ -219,8 +224,9 @@ impl Say {
         let expires = NOW + 900_000;
         self.says(&Event::RoomCode(RoomCodeEvent { re: Some(20), room: &room, code: code.as_str(), expires }));
         let data = raw(r#"{"play":true,"at":81.5}"#);
-        self.says(&Event::Said(Said { room: &room, from: &alice, device: &none, data: &data }));
-        self.says(&Event::Said(Said { room: &room, from: &bob, device: &laptop, data: &raw(r#""psst""#) }));
+        self.says(&Event::Said(Said { room: &room, from: &alice, device: &none, data: &data, foreign: None }));
+        let psst = raw(r#""psst""#);
+        self.says(&Event::Said(Said { room: &room, from: &bob, device: &laptop, data: &psst, foreign: None }));
     }
 
     fn groups(&self) {
@@ -233,6 +239,7 @@ impl Say {
             device: &none,
             receivers: 3,
             data: &score,
+            foreign: None,
         }));
         self.says(&Event::Broadcast(BroadcastEvent { from: &alice, device: &none, data: &noon }));
         let network = NetworkName::new("tom").unwrap();

@@ -111,7 +111,8 @@ fn good_frames() -> &'static [String] {
 
 fn written(data: &RawValue) -> String {
     let (from, device) = (PeerId::new("bob@example.org").unwrap(), Device::new("").unwrap());
-    let event = SignalEvent { from: &from, device: &device, kind: "x", polite: false, stored: None, data };
+    let event =
+        SignalEvent { from: &from, device: &device, kind: "x", polite: false, stored: None, data, foreign: None };
     serde_json::to_string(&Event::Signal(event)).unwrap()
 }
 

@@ -11,6 +11,7 @@ use wigwag_wire::{Code, Event, Namespace, Refusal, Request, SwarmName};
 
 use super::table::Table;
 use crate::cx::Cx;
+use crate::foreign::SwarmCounts;
 use crate::ids::{GroupKey, GroupKind, Party, SessionId};
 use crate::tallies::{down, up_within};
 
@@ -115,6 +116,28 @@ impl Swarms {
         }
     }
 
+    pub(crate) fn draw(
+        &self,
+        ns: &Namespace,
+        name: &SwarmName,
+        asker: SessionId,
+        want: usize,
+        random: impl FnMut() -> u64,
+    ) -> Vec<Arc<Party>> {
+        let found = self.swarms.find(ns, name.as_str());
+        found.map_or_else(Vec::new, |(_, swarm)| swarm.draw(asker, want, random))
+    }
+
+    pub(crate) fn has(&self, ns: &Namespace, name: &SwarmName, session: SessionId) -> bool {
+        self.swarms.find(ns, name.as_str()).is_some_and(|(_, swarm)| swarm.position_of.contains_key(&session))
+    }
+
+    pub(crate) fn counts(&self, ns: &Namespace, name: &SwarmName) -> SwarmCounts {
+        let Some((_, swarm)) = self.swarms.find(ns, name.as_str()) else { return SwarmCounts::default() };
+        let (all, complete) = (swarm.members.len() as u32, swarm.complete as u32);
+        SwarmCounts { complete, incomplete: all - complete, completed: swarm.completed }
+    }
+
     fn announce(
         &mut self,
         cx: &mut Cx<'_>,
@@ -158,11 +181,7 @@ impl Swarms {
 
     fn tell(&self, cx: &mut Cx<'_>, who: &Party, n: Option<u64>, name: &SwarmName, others: &[Arc<Party>]) {
         let peers: Vec<PartyRef<'_>> = others.iter().map(|p| PartyRef { id: &p.id, device: &p.device }).collect();
-        let (all, complete, completed) = match self.swarms.find(&who.ns, name.as_str()) {
-            Some((_, swarm)) => (swarm.members.len() as u32, swarm.complete as u32, swarm.completed),
-            None => (0, 0, 0),
-        };
-        let incomplete = all - complete;
+        let SwarmCounts { complete, incomplete, completed } = self.counts(&who.ns, name);
         let event = SwarmEvent { re: n, swarm: name, peers: &peers, complete, incomplete, completed };
         cx.tell(who, &Event::Swarm(event));
     }

@@ -95,6 +95,7 @@ impl Topics {
                 device: &who.device,
                 receivers,
                 data: publish.data,
+                foreign: publish.foreign,
             });
             let mut spread = Spread::new(&event);
             for subscriber in topic.subscribers.values() {

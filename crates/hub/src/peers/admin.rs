@@ -201,7 +201,7 @@ impl Peers {
         for session in self.slots.iter_from(0) {
             counts.sessions += 1;
             counts.sessions_waiting += u64::from(session.socket.is_none());
-            counts.guests += u64::from(session.key.is_none());
+            counts.guests += u64::from(session.owner.key().is_none());
             counts.watches += session.watching.len() as u64;
             let queue = session.resume.as_deref().map(|r| &r.queue);
             counts.unconfirmed += queue.map_or(0, |q| q.len() as u64);

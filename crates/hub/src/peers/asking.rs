@@ -155,9 +155,8 @@ impl Peers {
                 let polite = who.is_polite_to_id(id);
                 let event =
                     Event::Found(Found { re: asked.n, id, state: Presence::Here, devices: &[], seen: None, polite });
-                if let Some(frame) = cx.hub.frame(&event, who) {
-                    cx.later.push_back(Later::Frame { to: who.session, frame, event: event.index() });
-                }
+                let frames = cx.frames(&event, who, None);
+                cx.later.push_back(Later::Frames { to: who.session, frames, event: event.index() });
             }
             _ => {
                 if !here {

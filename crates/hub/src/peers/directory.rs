@@ -152,9 +152,8 @@ impl Peers {
         let seen = self.seen(who.ns.as_str(), id.as_str(), state);
         let polite = who.is_polite_to_id(id);
         let event = Event::Found(Found { re: n, id, state, devices: &devices, seen, polite });
-        if let Some(frame) = cx.hub.frame(&event, who) {
-            cx.later.push_back(Later::Frame { to: who.session, frame, event: event.index() });
-        }
+        let frames = cx.frames(&event, who, None);
+        cx.later.push_back(Later::Frames { to: who.session, frames, event: event.index() });
     }
 
     /// When an id was last here, where that is known and of use: it is not here now.

@@ -65,7 +65,7 @@ impl Peers {
         self.replaced.note(cx.now.at, cx.hub.change_keys(), address.clone(), *key);
         let devices = self.directory.get(&address).map(|e| e.devices.clone()).unwrap_or_default();
         for session in devices {
-            if self.session(session).is_some_and(|s| s.key == Some(*key)) {
+            if self.session(session).is_some_and(|s| s.owner.key() == Some(*key)) {
                 self.close(cx, session, Code::KeyReplaced);
             }
         }
@@ -78,7 +78,7 @@ impl Peers {
             cx.out.note(Note::Refused(code));
             let refusal = Refusal::from(code);
             let event = Event::Error(ErrorEvent::new(None, &refusal));
-            if let Some(frame) = cx.hub.frame(&event, &party) {
+            for frame in cx.frames(&event, &party, None) {
                 cx.out.note(Note::Event(party.dialect, event.index()));
                 cx.out.emit(Output::Send { socket, frame });
             }

@@ -23,6 +23,7 @@ mod watch;
 
 pub use admin::{Counts, SessionFilter, SessionInfo};
 pub(crate) use open::{Opening, parse_token};
+pub(crate) use session::Owner;
 pub(crate) use snapshot::PeersSnapshot;
 pub(crate) use telling::Telling;
 
@@ -33,7 +34,7 @@ use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 use wigwag_wire::code::Code;
 use wigwag_wire::event::Presence;
-use wigwag_wire::{Limits, Refusal};
+use wigwag_wire::{Limits, Namespace, PeerId, Refusal};
 
 use self::asking::Carrying;
 use self::directory::{Address, Entry, LastSeen};
@@ -126,6 +127,12 @@ impl Peers {
     /// What others are told of a session.
     pub(crate) fn presence(&self, id: SessionId) -> Presence {
         self.session(id).map_or(Presence::Gone, |s| s.state)
+    }
+
+    /// The best presence of an id's sessions.
+    pub(crate) fn presence_of(&self, ns: &Namespace, id: &PeerId) -> Presence {
+        let sessions = self.receivers(ns, id.as_str(), None);
+        sessions.into_iter().map(|session| self.presence(session)).max().unwrap_or(Presence::Gone)
     }
 
     /// Who a session is, unless it is over.

@@ -7,13 +7,14 @@ use sha2::{Digest, Sha256};
 use wigwag_wire::code::Code;
 use wigwag_wire::event::{LimitsTold, Presence, Welcome};
 use wigwag_wire::limits::is_full;
-use wigwag_wire::{Device, Event, Namespace, PeerId, PublicKey, Refusal, VERSION};
+use wigwag_wire::{Device, Event, Namespace, PeerId, Refusal, VERSION};
 
 use super::Peers;
 use super::directory::Address;
 use super::queue::Queue;
-use super::session::{Resumable, Session, TokenHash};
+use super::session::{Owner, Resumable, Session, TokenHash};
 use crate::cx::Cx;
+use crate::ice::Grant;
 use crate::ids::{DialectId, Party, SessionId, SocketId};
 use crate::limiter::Limiter;
 use crate::output::{Note, Output};
@@ -25,7 +26,7 @@ pub(crate) struct Opening {
     pub(crate) id: PeerId,
     pub(crate) device: Device,
     pub(crate) dialect: DialectId,
-    pub(crate) key: Option<PublicKey>,
+    pub(crate) owner: Owner,
     pub(crate) socket: SocketId,
     /// When the socket opened.
     pub(crate) opened: Moment,
@@ -47,7 +48,7 @@ impl Peers {
     /// The guest who holds this token.
     pub(crate) fn guest_of_token(&self, token: &str) -> Option<Arc<Party>> {
         let session = self.session(parse_token(token)?)?;
-        (session.key.is_none() && session.is_token(&hash(token))).then(|| session.party.clone())
+        (session.owner == Owner::Nobody && session.is_token(&hash(token))).then(|| session.party.clone())
     }
 
     /// Begins a session, or goes on with one, and welcomes the peer.
@@ -56,7 +57,7 @@ impl Peers {
         if self.is_banned(&address, cx.now.wall) {
             return Err(Code::Banned.into());
         }
-        if opening.asked.is_some_and(|asked| self.replaced.holds(&address, opening.key, asked)) {
+        if opening.asked.is_some_and(|asked| self.replaced.holds(&address, opening.owner.key(), asked)) {
             return Err(Code::NameTaken.into());
         }
         let devices = self.directory.get(&address).map(|e| e.devices.clone()).unwrap_or_default();
@@ -69,6 +70,7 @@ impl Peers {
         if let Some(party) = same.and_then(|session| self.resume(cx, session, &opening)) {
             return Ok(party);
         }
+        self.stand_back(cx, &devices, &opening)?;
         let limits = &cx.hub.rules().limits;
         if same.is_none() && is_full(devices.len(), limits.sessions_per_id) {
             return Err(Code::TooManySessions.into());
@@ -93,6 +95,20 @@ impl Peers {
         Ok(party)
     }
 
+    /// A live id of a dialect goes to nobody else. Who proved a name takes it from whoever uses it without a proof.
+    fn stand_back(&mut self, cx: &mut Cx<'_>, devices: &[SessionId], opening: &Opening) -> Result<(), Refusal> {
+        let is_native = opening.dialect == DialectId::NATIVE;
+        for id in devices {
+            let Some(session) = self.session(*id) else { continue };
+            if is_native && session.party.dialect != DialectId::NATIVE {
+                self.close(cx, *id, Code::Superseded);
+            } else if !is_native && !(matches!(opening.owner, Owner::Secret(_)) && session.owner == opening.owner) {
+                return Err(Code::NameTaken.into());
+            }
+        }
+        Ok(())
+    }
+
     fn begin_session(
         &mut self,
         cx: &mut Cx<'_>,
@@ -100,14 +116,14 @@ impl Peers {
         address: &Address,
         opening: Opening,
     ) -> (Arc<Party>, String) {
-        let Opening { ns, id: peer, device, dialect, key, socket, opened, lasting, .. } = opening;
+        let Opening { ns, id: peer, device, dialect, owner, socket, opened, lasting, .. } = opening;
         let party = Arc::new(Party { session: id, ns, id: peer, device, dialect });
         let token = new_token(cx, id);
         let resume =
             lasting.then(|| Box::new(Resumable { token: hash(&token), earlier: None, queue: Queue::default() }));
         let session = Session {
             party: party.clone(),
-            key,
+            owner,
             socket: Some(socket),
             opened,
             detached: None,
@@ -143,7 +159,7 @@ impl Peers {
         session.socket = Some(opening.socket);
         session.opened = opening.opened;
         session.detached = None;
-        session.key = opening.key;
+        session.owner = opening.owner;
         let party = session.party.clone();
         let resume = session.resume.as_deref_mut()?;
         resume.token = hash(&token);
@@ -172,7 +188,9 @@ impl Peers {
         let Some(socket) = session.socket else { return };
         let party = session.party.clone();
         let rules = cx.hub.rules();
-        let grant = crate::ice::grant(&rules.ice, &party, cx.now.wall);
+        // Dialects have no word for ICE servers.
+        let is_native = party.dialect == DialectId::NATIVE;
+        let grant = if is_native { crate::ice::grant(&rules.ice, &party, cx.now.wall) } else { Grant::default() };
         let limits = &rules.limits;
         let welcome = Welcome {
             session: &id.name(),
@@ -199,11 +217,13 @@ impl Peers {
         };
         let event = Event::Welcome(Box::new(welcome));
         // Not counted: counting begins after it.
-        if let Some(frame) = cx.hub.frame(&event, &party) {
+        for frame in cx.frames(&event, &party, None) {
             cx.out.note(Note::Event(party.dialect, event.index()));
             cx.out.emit(Output::Send { socket, frame });
         }
-        self.expect_ice(cx, id);
+        if is_native {
+            self.expect_ice(cx, id);
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::time::{Moment, Wall};
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) party: Arc<Party>,
-    pub(crate) key: Option<PublicKey>,
+    pub(crate) owner: Owner,
     /// The socket, while there is one.
     pub(crate) socket: Option<SocketId>,
     /// When that opened.
@@ -42,6 +42,32 @@ pub(crate) struct Session {
     pub(crate) ice_at: Moment,
     /// Its entry among the timers of the shard.
     pub(crate) timer: Moment,
+}
+
+/// Who may take a session's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Nobody can prove to be the same peer.
+    Nobody,
+    /// Whoever proves this key.
+    Key(PublicKey),
+    /// In a dialect: whoever knows what hashes to this.
+    Secret(TokenHash),
+}
+
+impl Owner {
+    /// The key, if it is one.
+    pub(crate) fn key(&self) -> Option<PublicKey> {
+        match self {
+            Self::Key(key) => Some(*key),
+            Self::Nobody | Self::Secret(_) => None,
+        }
+    }
+
+    /// A key, or nobody.
+    pub(crate) fn of(key: Option<PublicKey>) -> Self {
+        key.map_or(Self::Nobody, Self::Key)
+    }
 }
 
 /// What makes a session outlive its socket.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 use wigwag_wire::code::Code;
 use wigwag_wire::event::{Ack, Delivery, SignalEvent};
@@ -20,6 +19,7 @@ use crate::cx::{Cx, Later};
 use crate::ids::{DialectId, Party, SessionId};
 use crate::output::{CarryStatus, Output};
 use crate::time::Wall;
+use crate::voice::Frames;
 
 /// What became of the copies of one signal.
 #[derive(Default)]
@@ -50,23 +50,35 @@ impl Peers {
         n: Option<u64>,
         signal: &Signal<'_>,
     ) -> Result<(), Refusal> {
-        let devices = self.receivers(&who.ns, &signal.to, signal.device.as_deref());
-        let status = if devices.is_empty() {
-            self.signal_absent(cx, who, origin, n, signal)?
-        } else {
-            let event = |to: &Party| SignalEvent {
-                from: &who.id,
-                device: &who.device,
-                kind: &signal.kind,
-                polite: to.is_polite_to(who),
-                stored: None,
-                data: signal.data,
-            };
-            let keep = (signal.store > 0).then(|| (signal.store, record_of(cx.now.wall, who, signal)));
-            self.hand_out(cx, who, n, &devices, event, keep)?
-        };
+        let status = self.pass_on(cx, who, origin, n, signal)?;
         acknowledge(cx, who, n, status);
         Ok(())
+    }
+
+    /// Passes a signal on, and answers what became of it; `None` where that is not known yet.
+    pub(crate) fn pass_on(
+        &mut self,
+        cx: &mut Cx<'_>,
+        who: &Arc<Party>,
+        origin: &Origin,
+        n: Option<u64>,
+        signal: &Signal<'_>,
+    ) -> Result<Option<Delivery>, Refusal> {
+        let devices = self.receivers(&who.ns, &signal.to, signal.device.as_deref());
+        if devices.is_empty() {
+            return self.signal_absent(cx, who, origin, n, signal);
+        }
+        let event = |to: &Party| SignalEvent {
+            from: &who.id,
+            device: &who.device,
+            kind: &signal.kind,
+            polite: to.is_polite_to(who),
+            stored: None,
+            data: signal.data,
+            foreign: signal.foreign,
+        };
+        let keep = (signal.store > 0).then(|| (signal.store, record_of(cx.now.wall, who, signal)));
+        self.hand_out(cx, who, n, &devices, event, keep)
     }
 
     /// A signal from elsewhere.
@@ -158,7 +170,7 @@ impl Peers {
         &mut self,
         cx: &mut Cx<'_>,
         session: SessionId,
-        written: &mut Option<(DialectId, bool, Bytes)>,
+        written: &mut Option<(DialectId, bool, Frames)>,
         event: impl Fn(&Party) -> SignalEvent<'e>,
         receipt: Receipt,
     ) -> Told {
@@ -166,14 +178,19 @@ impl Peers {
         let signal = event(&party);
         let (dialect, polite) = (party.dialect, signal.polite);
         let event = Event::Signal(signal);
-        let frame = match written {
-            Some((d, p, frame)) if (*d, *p) == (dialect, polite) => frame.clone(),
+        let mut frames = match written {
+            Some((d, p, frames)) if (*d, *p) == (dialect, polite) => frames.clone(),
             _ => {
-                let Some(frame) = cx.hub.frame(&event, &party) else { return Told::Nobody };
-                *written = Some((dialect, polite, frame.clone()));
-                frame
+                let frames = cx.frames(&event, &party, None);
+                *written = Some((dialect, polite, frames.clone()));
+                frames
             }
         };
+        // A dialect without signals has no use for it.
+        let Some(frame) = frames.pop() else { return Told::Nobody };
+        for frame in frames {
+            self.tell(cx, session, Telling { frame, event: event.index(), signal: None });
+        }
         self.tell(cx, session, Telling { frame, event: event.index(), signal: Some(receipt) })
     }
 
@@ -212,6 +229,7 @@ pub(super) fn signal_event<'r>(record: &'r Record<'r>, to: &Party, stored: Optio
         polite: (to.id.as_str(), to.device.as_str()) < (record.from.as_str(), record.device.as_str()),
         stored: stored.map(|w| w.0),
         data: record.data,
+        foreign: None,
     }
 }
 

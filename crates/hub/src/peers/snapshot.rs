@@ -12,7 +12,7 @@ use wigwag_wire::{PeerId, PublicKey};
 use super::Peers;
 use super::queue::{Held, Queue};
 use super::receipt::{Acked, Receipt, Shared};
-use super::session::{Resumable, Session, TokenHash, Watching};
+use super::session::{Owner, Resumable, Session, TokenHash, Watching};
 use super::signals::refuse;
 use super::stored::{Keeping, Stored};
 use crate::cx::Cx;
@@ -126,7 +126,7 @@ impl Peers {
         let seen = session.detached.and_then(|_| self.seen(ns.as_str(), peer.as_str(), Presence::Away));
         Some(SessionSnapshot {
             party: Party { session: *id, ns: ns.clone(), id: peer.clone(), device: device.clone(), dialect: *dialect },
-            key: session.key,
+            key: session.owner.key(),
             token: resume.token,
             earlier: resume.earlier,
             settled,
@@ -154,7 +154,7 @@ impl Peers {
         let watching = saved.watching.into_iter().map(|(id, told)| Watching { id, told, revision: 0 });
         let session = Session {
             party: party.clone(),
-            key: saved.key,
+            owner: Owner::of(saved.key),
             socket: None,
             opened: cx.now.at,
             detached: Some(cx.now.at),

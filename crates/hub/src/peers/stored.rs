@@ -320,7 +320,7 @@ impl Peers {
     fn hand_over(&mut self, cx: &mut Cx<'_>, party: &Party, record: &Record<'_>, stored: &Stored) -> Told {
         let event = Event::Signal(signal_event(record, party, Some(record.sent)));
         // A dialect without signals has no use for it: it waits for another session.
-        let Some(frame) = cx.hub.frame(&event, party) else { return Told::Nobody };
+        let Some(frame) = cx.frames(&event, party, None).pop() else { return Told::Nobody };
         let limits = &cx.hub.rules().limits;
         let queue = self.session(party.session).and_then(|s| s.resume.as_deref()).map(|r| &r.queue);
         let lasting = queue.is_some();

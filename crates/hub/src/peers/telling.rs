@@ -77,7 +77,7 @@ impl Peers {
 
     /// Tells a session of this shard an event.
     pub(super) fn tell_event(&mut self, cx: &mut Cx<'_>, party: &Party, event: &Event<'_>) {
-        if let Some(frame) = cx.hub.frame(event, party) {
+        for frame in cx.frames(event, party, None) {
             self.tell(cx, party.session, Telling { frame, event: event.index(), signal: None });
         }
     }

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use wigwag_wire::event::Presence;
 use wigwag_wire::{Device, Namespace, PeerId};
 
-use super::Opening;
 use super::directory::{Entry, Waiting};
 use super::queue::Held;
 use super::receipt::Receipt;
 use super::session::{Resumable, Session, Watching};
+use super::{Opening, Owner};
 use crate::connection::Connection;
 use crate::cx::Later;
 use crate::hub::Hub;
@@ -204,7 +204,7 @@ fn opening(id: &str, socket: u64, lasting: bool) -> Opening {
         id: PeerId::new(id).expect("an id"),
         device: Device::new("").expect("a device"),
         dialect: DialectId::NATIVE,
-        key: None,
+        owner: Owner::Nobody,
         socket: SocketId(socket),
         opened: NOW.at,
         resume: None,

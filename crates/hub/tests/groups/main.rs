@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use table::Table;
-use wigwag_hub::{Hub, Native, Party, Voice};
+use wigwag_hub::{Frames, Hub, Native, Party, Scene, Voice};
 use wigwag_wire::Event;
 
 /// Counts how often an event is written, and keeps what only dialects see.
@@ -51,7 +51,7 @@ impl Scribe {
 }
 
 impl Voice for Scribe {
-    fn frame(&self, event: &Event<'_>, to: &Party) -> Option<Bytes> {
+    fn frames(&self, event: &Event<'_>, to: &Party, scene: Scene<'_>) -> Frames {
         let up = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
         match event {
             Event::NetworkNodes(nodes) => {
@@ -64,6 +64,6 @@ impl Voice for Scribe {
             Event::Swarm(swarm) => self.0.completed.store(swarm.completed, Ordering::Relaxed),
             _ => {}
         }
-        Native.frame(event, to)
+        Native.frames(event, to, scene)
     }
 }

@@ -59,6 +59,10 @@ impl Store {
         self.names.remove(&(Namespace::new(ns).unwrap(), PeerId::new(name).unwrap()));
     }
 
+    fn is_bound(&self, ns: &Namespace, name: &PeerId) -> bool {
+        self.names.get(&(ns.clone(), name.clone())).is_some_and(|keys| !keys.is_empty())
+    }
+
     fn claim(&mut self, limits: &Limits, ns: Namespace, name: PeerId, key: PublicKey) -> Claimed {
         let names = self.names.values().filter(|keys| keys.contains(&key)).count();
         let keys = self.names.entry((ns, name)).or_default();
@@ -182,6 +186,11 @@ impl World {
             Ask::Claim { socket, ns, name, key } => {
                 let claimed = self.store.claim(&self.rules.limits, ns, name, key);
                 self.receive_if_open(socket, Received::Claimed(claimed));
+            }
+            Ask::Free { socket, ns, name } => {
+                let taken = self.store.is_bound(&ns, &name);
+                let free = if taken { Claimed::No(Code::NameTaken) } else { Claimed::Yes };
+                self.receive_if_open(socket, Received::Claimed(free));
             }
             Ask::Name(naming) => {
                 let result = self.store.change(&self.rules.limits, &naming);

@@ -93,6 +93,16 @@ impl Driver {
                     driver.post(socket, Mail::Claimed(claimed(claim)));
                 });
             }
+            Ask::Free { socket, ns, name } => {
+                tokio::spawn(async move {
+                    let free = match driver.store.keys(&ns, &name).await {
+                        Ok(keys) if keys.is_empty() => Claimed::Yes,
+                        Ok(_) => Claimed::No(Code::NameTaken),
+                        Err(_) => Claimed::No(Code::StoreUnavailable),
+                    };
+                    driver.post(socket, Mail::Claimed(free));
+                });
+            }
             Ask::Name(naming) => {
                 tokio::spawn(async move {
                     let result = driver.change_name(&naming).await;

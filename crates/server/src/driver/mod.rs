@@ -109,6 +109,7 @@ impl Driver {
     /// Lets nobody in any more; whoever waits for [`Driver::drain_asked`] goes on.
     pub fn begin_drain(&self) {
         self.readiness.store(2, Ordering::Relaxed);
+        self.hub.begin_drain();
         self.draining.send_replace(true);
     }
 

@@ -83,8 +83,8 @@ impl Behind for Native {
         flow
     }
 
-    fn on_binary(&mut self, _bytes: &[u8], batch: &mut Batch<'_, Mail>) -> Flow {
-        self.receive(Received::Binary, batch)
+    fn on_binary(&mut self, bytes: &[u8], batch: &mut Batch<'_, Mail>) -> Flow {
+        self.receive(Received::Binary(bytes), batch)
     }
 
     fn on_pong(&mut self, payload: &[u8], batch: &mut Batch<'_, Mail>) {

@@ -63,7 +63,9 @@ impl<'a, M> Batch<'a, M> {
     ///
     /// `false` if it was closing already or is gone.
     pub fn close(&mut self, id: SocketId, code: u16, reason: &str) -> bool {
-        self.begin_close(id, Some(code), reason, Closed::ByUs(code))
+        // 1005 is never sent: it means that no code is.
+        let told = (code != 1005).then_some(code);
+        self.begin_close(id, told, reason, Closed::ByUs(code))
     }
 
     /// Leaves mail, see [`Sockets::post`].

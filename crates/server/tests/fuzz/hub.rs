@@ -144,7 +144,7 @@ impl World {
                 self.receive(slot, Received::Text(&text));
             }
             'n' => self.change_name(digit(rest.next()) % SOCKETS, digit(rest.next()) as u64, rest.as_str()),
-            'b' => self.receive(digit(rest.next()) % SOCKETS, Received::Binary),
+            'b' => self.receive(digit(rest.next()) % SOCKETS, Received::Binary(b"x")),
             'p' => {
                 let slot = digit(rest.next()) % SOCKETS;
                 let mark = self.sockets[slot].as_ref().map_or(0, |socket| socket.mark).to_string();
@@ -262,7 +262,7 @@ impl World {
     fn receive(&mut self, slot: usize, received: Received<'_>) {
         let Some(socket) = &mut self.sockets[slot] else { return };
         // As the shell does: nothing more from a socket that is being closed, and no frame while an answer is awaited.
-        let frame = matches!(received, Received::Text(_) | Received::Binary | Received::Pong(_));
+        let frame = matches!(received, Received::Text(_) | Received::Binary(_) | Received::Pong(_));
         if !(frame && (socket.closing.is_some() || socket.connection.is_waiting())) {
             socket.connection.handle(&self.hub, self.now, received, &mut self.out);
         }

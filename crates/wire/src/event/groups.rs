@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{PartyRef, is_empty};
+use crate::foreign::Foreign;
 use crate::id::{Device, Kind, NetworkName, PeerId, SwarmName};
 
 /// Something published to a topic.
@@ -20,6 +21,9 @@ pub struct Published<'a> {
     pub receivers: u32,
     /// The content, byte for byte.
     pub data: &'a RawValue,
+    /// The frame that it came in, where the sender speaks a dialect.
+    #[serde(skip)]
+    pub foreign: Option<Foreign<'a>>,
 }
 
 /// Something for the whole namespace.

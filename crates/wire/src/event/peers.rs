@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::is_empty;
 use crate::code::Refusal;
+use crate::foreign::Foreign;
 use crate::id::{Device, Namespace, PeerId};
 
 /// Prove yourself.
@@ -219,6 +220,9 @@ pub struct SignalEvent<'a> {
     pub stored: Option<u64>,
     /// The content, byte for byte.
     pub data: &'a RawValue,
+    /// The frame that it came in, where the sender speaks a dialect.
+    #[serde(skip)]
+    pub foreign: Option<Foreign<'a>>,
 }
 
 /// Acknowledged signals that may not have arrived.

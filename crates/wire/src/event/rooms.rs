@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{PartyRef, Presence, is_empty};
+use crate::foreign::Foreign;
 use crate::id::{Device, PeerId, RoomName};
 use crate::request::Mode;
 
@@ -119,6 +120,9 @@ pub enum MemberChange<'a> {
         device: &'a Device,
         /// Why.
         why: Left,
+        /// Who is host from now on, where the one who went was, for dialects that tell it at once.
+        #[serde(skip)]
+        next_host: Option<&'a PeerId>,
     },
     /// Its presence or metadata changed.
     Updated(Member<'a>),
@@ -142,6 +146,12 @@ pub struct RoomChanged<'a> {
     /// Metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub meta: Option<&'a RawValue>,
+    /// Whether the mode is another one now, for dialects that tell what changed.
+    #[serde(skip)]
+    pub new_mode: bool,
+    /// Whether the metadata are others now.
+    #[serde(skip)]
+    pub new_meta: bool,
 }
 
 /// Why a room has a new host.
@@ -152,6 +162,8 @@ pub enum HostWhy {
     Transferred,
     /// The host left or was lost; the longest-standing member follows.
     Succeeded,
+    /// The host from before a restart is back.
+    Returned,
 }
 
 /// The room has a new host.
@@ -165,6 +177,9 @@ pub struct RoomHost<'a> {
     pub term: u64,
     /// Why.
     pub why: HostWhy,
+    /// Who was host before, for dialects that tell it.
+    #[serde(skip)]
+    pub previous: Option<&'a PeerId>,
     /// What the last host left; only for the new host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<&'a RawValue>,
@@ -226,4 +241,7 @@ pub struct Said<'a> {
     pub device: &'a Device,
     /// The content, byte for byte.
     pub data: &'a RawValue,
+    /// The frame that it came in, where the sender speaks a dialect.
+    #[serde(skip)]
+    pub foreign: Option<Foreign<'a>>,
 }

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Fields, LIST_MAX, bad, missing};
 use crate::code::Refusal;
+use crate::foreign::Foreign;
 use crate::id::{Kind, NetworkName, PeerId, SwarmName, Topic};
 use crate::limits::Limits;
 
@@ -26,6 +27,8 @@ pub struct Publish<'a> {
     pub topic: Cow<'a, str>,
     /// The content.
     pub data: &'a RawValue,
+    /// The frame that it came in, where the sender speaks a dialect.
+    pub foreign: Option<Foreign<'a>>,
 }
 
 /// To every session of the namespace.
@@ -96,7 +99,7 @@ impl Topics {
 
 impl<'a> Publish<'a> {
     pub(super) fn read(fields: &Fields<'a>) -> Result<Self, Refusal> {
-        Ok(Self { topic: fields.checked("topic", Topic::check)?, data: fields.content("data")? })
+        Ok(Self { topic: fields.checked("topic", Topic::check)?, data: fields.content("data")?, foreign: None })
     }
 }
 

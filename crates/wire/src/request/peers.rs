@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Fields, INTEGER_MAX, LIST_MAX, bad, missing};
 use crate::code::{Code, Refusal};
+use crate::foreign::Foreign;
 use crate::id::{Device, Kind, Namespace, PeerId};
 use crate::key::PublicKey;
 use crate::limits::Limits;
@@ -77,6 +78,8 @@ pub struct Signal<'a> {
     pub data: &'a RawValue,
     /// For how many seconds to keep it if the receiver is absent.
     pub store: u64,
+    /// The frame that it came in, where the sender speaks a dialect.
+    pub foreign: Option<Foreign<'a>>,
 }
 
 /// My session is over.
@@ -192,6 +195,7 @@ impl<'a> Signal<'a> {
             kind: fields.checked("kind", Kind::check)?,
             data: fields.content("data")?,
             store: fields.integer("store", 0, longest)?.unwrap_or(0),
+            foreign: None,
         })
     }
 }

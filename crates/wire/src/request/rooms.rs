@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Fields, INTEGER_MAX, LIST_MAX, bad, missing, within};
 use crate::code::{Code, Refusal};
+use crate::foreign::Foreign;
 use crate::id::{Device, PeerId, RoomName};
 use crate::limits::Limits;
 
@@ -151,6 +152,8 @@ pub struct Say<'a> {
     pub to: Option<Vec<PeerId>>,
     /// The content.
     pub data: &'a RawValue,
+    /// The frame that it came in, where the sender speaks a dialect.
+    pub foreign: Option<Foreign<'a>>,
 }
 
 fn room(fields: &Fields<'_>) -> Result<RoomName, Refusal> {
@@ -265,6 +268,7 @@ impl<'a> Say<'a> {
             room: fields.checked("room", RoomName::check)?,
             to: fields.list("to", (1, LIST_MAX), PeerId::new)?,
             data: fields.content("data")?,
+            foreign: None,
         })
     }
 }

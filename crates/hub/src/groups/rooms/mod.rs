@@ -26,6 +26,7 @@ use crate::cx::Cx;
 use crate::ids::{GroupKey, Party};
 use crate::tallies::{down, up_within};
 use crate::time::Moment;
+use crate::voice::RoomView;
 use options::Options;
 use room::Room;
 
@@ -188,7 +189,7 @@ impl Rooms {
         if !up_within(&cx.hub.tallies().rooms, cx.rules().limits.rooms) {
             return Err(Code::NamespaceFull.into());
         }
-        let mut room = Room::new(who.ns.clone(), name.clone(), options);
+        let mut room = Room::new(who.ns.clone(), name.clone(), options, cx.now.wall);
         if let Err(refusal) = cx.enter(who, room.key.clone()) {
             down(&cx.hub.tallies().rooms);
             return Err(refusal);
@@ -227,6 +228,10 @@ impl Rooms {
             self.due.remove(&(due, room.key.ns, room.name));
         }
         down(&cx.hub.tallies().rooms);
+    }
+
+    pub(crate) fn look(&self, ns: &Namespace, name: &RoomName) -> Option<&dyn RoomView> {
+        self.worlds.get(ns)?.rooms.get(name).map(|room| room as &dyn RoomView)
     }
 
     fn room(&mut self, ns: &Namespace, name: &str) -> Option<&mut Room> {

@@ -23,14 +23,16 @@ impl Rooms {
         set: &RoomSet<'_>,
     ) -> Result<(), Refusal> {
         let room = self.steered(cx, who, set.room.as_str(), set.term)?;
+        let mode = room.options.mode;
         room.options.change(cx, &set.options)?;
+        let new_mode = room.options.mode != mode;
         if set.options.idle.is_some() {
             // Until now nobody had to give signs of life.
             room.members.iter_mut().for_each(|member| member.heard = cx.now.at);
             room.idle_check = None;
             room.expect_life(cx.now.at);
         }
-        room.tell_changed(cx);
+        room.tell_changed(cx, new_mode, set.options.meta.is_some());
         let listed = room.options.listed;
         if let Some(world) = self.worlds.get_mut(&who.ns) {
             if listed {
@@ -154,7 +156,7 @@ impl Room {
         Ok(())
     }
 
-    fn tell_changed(&self, cx: &mut Cx<'_>) {
+    fn tell_changed(&self, cx: &mut Cx<'_>, new_mode: bool, new_meta: bool) {
         let event = Event::RoomChanged(RoomChanged {
             room: &self.name,
             mode: self.options.mode,
@@ -163,8 +165,10 @@ impl Room {
             capacity: self.options.capacity,
             password: self.options.password.is_some(),
             meta: self.options.meta.as_deref(),
+            new_mode,
+            new_meta,
         });
-        let mut spread = Spread::new(&event);
+        let mut spread = Spread::about(&event, self);
         for member in &self.members {
             cx.spread(&mut spread, &member.party);
         }

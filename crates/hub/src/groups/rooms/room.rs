@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use wigwag_wire::event::{self, MemberChange, PartyRef, Presence, RoomJoined, RoomMember};
+use wigwag_wire::request::Mode;
 use wigwag_wire::{Code, Event, Namespace, PeerId, Refusal, RoomName};
 
 use super::codes::JoinCode;
@@ -12,6 +13,7 @@ use super::options::Options;
 use crate::cx::{Cx, Spread};
 use crate::ids::{GroupKey, GroupKind, Party, SessionId};
 use crate::time::{Moment, Wall};
+use crate::voice::RoomView;
 
 /// One room.
 pub(super) struct Room {
@@ -21,6 +23,10 @@ pub(super) struct Room {
     pub(super) members: Vec<Member>,
     /// Always a member; nobody while the room is empty.
     pub(super) host: Option<Arc<Party>>,
+    /// When it was made.
+    pub(super) made: Wall,
+    /// Who was host before the server went down, and until when that one is host again on coming back.
+    pub(super) heir: Option<(PeerId, Moment)>,
     /// Rises by one with each host, also across an empty time.
     pub(super) term: u64,
     /// Who was host when the room became empty: a lock does not keep that one out.
@@ -50,12 +56,14 @@ pub(super) struct Member {
 }
 
 impl Room {
-    pub(super) fn new(ns: Namespace, name: RoomName, options: Options) -> Self {
+    pub(super) fn new(ns: Namespace, name: RoomName, options: Options, made: Wall) -> Self {
         Self {
             key: GroupKey { kind: GroupKind::Room, ns, name: name.as_str().into() },
             name,
             members: Vec::new(),
             host: None,
+            made,
+            heir: None,
             term: 0,
             last_host: None,
             options,
@@ -121,6 +129,7 @@ impl Room {
         let code = if self.term == 1 && at == 0 { self.code.as_ref() } else { None };
         self.tell_joined(cx, at, n, code);
         self.tell_of(cx, at, true);
+        self.enthrone(cx, at);
     }
 
     /// Changes what the others see of a member.
@@ -165,7 +174,7 @@ impl Room {
             code_expires: code.map(|code| code.told.0),
             members: &members,
         }));
-        cx.tell(&me.party, &event);
+        cx.tell_about(&me.party, &event, self);
     }
 
     /// Tells the others of a member that came or changed: one text for those who are polite towards it, one for the rest.
@@ -177,7 +186,7 @@ impl Room {
             Event::RoomMember(RoomMember { room: &self.name, change })
         };
         let (polite, firm) = (event(true), event(false));
-        let (mut polite, mut firm) = (Spread::new(&polite), Spread::new(&firm));
+        let (mut polite, mut firm) = (Spread::about(&polite, self), Spread::about(&firm, self));
         for member in self.members.iter().filter(|member| member.session != about.session) {
             let spread = if member.party.is_polite_to(&about.party) { &mut polite } else { &mut firm };
             cx.spread(spread, &member.party);
@@ -195,6 +204,36 @@ impl Room {
             return Err(Refusal::new(Code::TooLarge, "The members' metadata are as large as they may be together."));
         }
         Ok(())
+    }
+}
+
+impl RoomView for Room {
+    fn name(&self) -> &RoomName {
+        &self.name
+    }
+
+    fn host(&self) -> Option<&PeerId> {
+        self.host.as_ref().map(|host| &host.id)
+    }
+
+    fn term(&self) -> u64 {
+        self.term
+    }
+
+    fn mode(&self) -> Mode {
+        self.options.mode
+    }
+
+    fn meta(&self) -> Option<&RawValue> {
+        self.options.meta.as_deref()
+    }
+
+    fn made(&self) -> Wall {
+        self.made
+    }
+
+    fn members(&self, each: &mut dyn FnMut(event::Member<'_>)) {
+        self.members.iter().for_each(|member| each(member.seen(false)));
     }
 }
 

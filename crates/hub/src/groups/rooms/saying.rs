@@ -28,8 +28,8 @@ impl Room {
                 && (!to_host_alone || self.is_host(member.session))
         };
         let (from, device) = (&me.party.id, &me.party.device);
-        let event = Event::Said(Said { room: &self.name, from, device, data: say.data });
-        let mut spread = Spread::new(&event);
+        let event = Event::Said(Said { room: &self.name, from, device, data: say.data, foreign: say.foreign });
+        let mut spread = Spread::about(&event, self);
         let mut receivers = 0;
         for member in self.members.iter().filter(|member| hears(member)) {
             cx.spread(&mut spread, &member.party);

@@ -18,6 +18,9 @@ use crate::ids::{Party, SessionId};
 use crate::tallies::up;
 use crate::time::{Moment, Now, Wall};
 
+/// For how long the host from before a restart is host again on coming back.
+const HEIR_MS: u64 = 300_000;
+
 /// The rooms of one shard, written out.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -46,6 +49,9 @@ struct RoomSnapshot {
     code: Option<CodeSnapshot>,
     /// Milliseconds that the empty room has left.
     ends_ms: Option<u64>,
+    #[serde(default = "unknown")]
+    made: Wall,
+    heir: Option<PeerId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,6 +133,8 @@ fn write(room: &Room, now: Moment) -> RoomSnapshot {
             told: code.told,
         }),
         ends_ms: room.ends.map(|ends| ends - now),
+        made: room.made,
+        heir: room.heir.as_ref().map(|(heir, _)| heir.clone()),
     }
 }
 
@@ -141,7 +149,7 @@ fn read(saved: RoomSnapshot, now: Now) -> Room {
         linger_ms: saved.linger_ms,
         idle_ms: saved.idle_ms,
     };
-    let mut room = Room::new(saved.ns, saved.name, options);
+    let mut room = Room::new(saved.ns, saved.name, options, saved.made);
     let members = saved.members.into_iter().map(|member| Member {
         session: member.party.session,
         party: member.party,
@@ -162,8 +170,14 @@ fn read(saved: RoomSnapshot, now: Now) -> Room {
         let left = saved.left_ms.min(saved.told.0.saturating_sub(now.wall.0));
         Some(JoinCode { code: RoomCode::parse(&saved.code)?, expires: now.at + left, told: saved.told })
     });
+    room.heir = saved.heir.map(|heir| (heir, now.at + HEIR_MS));
     room.ends = saved.ends_ms.map(|left| now.at + left);
     room
+}
+
+/// Of a room that an earlier version wrote out.
+fn unknown() -> Wall {
+    Wall(0)
 }
 
 fn text(raw: Option<&RawValue>) -> Option<String> {

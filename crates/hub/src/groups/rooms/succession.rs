@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use wigwag_wire::Event;
 use wigwag_wire::event::{HostWhy, Left, MemberChange, Presence, RoomHost, RoomLeft, RoomMember};
+use wigwag_wire::{Event, PeerId};
 
 use super::room::{Member, Room, party_ref};
 use crate::cx::{Cx, Spread};
+use crate::time::Moment;
 
 impl Room {
     /// Takes members out: they are told unless they know, then those who stay are, then the host is followed if it was among them.
@@ -20,43 +21,71 @@ impl Room {
                 cx.spread(&mut told, &member.party);
             }
         }
+        let lost = self.host.as_ref().filter(|host| gone.iter().any(|member| member.session == host.session)).cloned();
+        let next = if lost.is_some() { self.successor(cx) } else { None };
         for member in &gone {
-            let change = MemberChange::Left { id: &member.party.id, device: &member.party.device, why };
+            let was_host = lost.as_ref().is_some_and(|host| host.session == member.session);
+            let next_host = next.filter(|_| was_host).map(|at| &self.members[at].party.id);
+            let change = MemberChange::Left { id: &member.party.id, device: &member.party.device, why, next_host };
             let event = Event::RoomMember(RoomMember { room: &self.name, change });
-            let mut spread = Spread::new(&event);
+            let mut spread = Spread::about(&event, self);
             for other in &self.members {
                 cx.spread(&mut spread, &other.party);
             }
         }
-        if let Some(host) = &self.host
-            && gone.iter().any(|member| member.session == host.session)
-        {
+        if let Some(host) = lost {
+            if why == Left::Gone && self.heir.is_none() && cx.hub.is_draining() {
+                self.heir = Some((host.id.clone(), Moment::NEVER));
+            }
             self.last_host = Some(host.id.clone());
             self.host = None;
-            self.succeed(cx);
+            if let Some(at) = next {
+                self.crown_after(cx, at, HostWhy::Succeeded, Some(&host.id));
+            }
         }
     }
 
     /// Makes a member the host of the next term and tells everyone; only the new host gets the state.
     pub(super) fn crown(&mut self, cx: &mut Cx<'_>, at: usize, why: HostWhy) {
+        let previous = self.host.as_ref().map(|host| host.id.clone());
+        self.crown_after(cx, at, why, previous.as_ref());
+    }
+
+    /// The host from before a restart is back: it is host again.
+    pub(super) fn enthrone(&mut self, cx: &mut Cx<'_>, at: usize) {
+        let member = &self.members[at];
+        let Some((_, until)) = self.heir.take_if(|(heir, _)| *heir == member.party.id) else { return };
+        if cx.now.at <= until && !self.is_host(member.session) {
+            self.crown(cx, at, HostWhy::Returned);
+        }
+    }
+
+    fn crown_after(&mut self, cx: &mut Cx<'_>, at: usize, why: HostWhy, previous: Option<&PeerId>) {
         self.term += 1;
         let host = Arc::clone(&self.members[at].party);
+        self.host = Some(Arc::clone(&host));
+        let term = self.term;
         let event =
-            |state| Event::RoomHost(RoomHost { room: &self.name, host: party_ref(&host), term: self.term, why, state });
+            |state| Event::RoomHost(RoomHost { room: &self.name, host: party_ref(&host), term, why, previous, state });
         let (plain, with_state) = (event(None), event(self.state.as_deref()));
-        let mut spread = Spread::new(&plain);
+        let mut spread = Spread::about(&plain, self);
         for member in &self.members {
             if member.session == host.session {
-                cx.tell(&member.party, &with_state);
+                cx.tell_about(&member.party, &with_state, self);
             } else {
                 cx.spread(&mut spread, &member.party);
             }
         }
-        self.host = Some(host);
     }
 
     /// The longest-standing member that is here follows; where none is, the longest-standing that may come back.
     pub(super) fn succeed(&mut self, cx: &mut Cx<'_>) {
+        if let Some(at) = self.successor(cx) {
+            self.crown(cx, at, HostWhy::Succeeded);
+        }
+    }
+
+    fn successor(&self, cx: &Cx<'_>) -> Option<usize> {
         let mut next = (!self.members.is_empty()).then_some(0);
         let mut best = Presence::Gone;
         for (at, member) in self.members.iter().enumerate() {
@@ -68,8 +97,6 @@ impl Room {
                 break;
             }
         }
-        if let Some(at) = next {
-            self.crown(cx, at, HostWhy::Succeeded);
-        }
+        next
     }
 }

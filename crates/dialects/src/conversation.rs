@@ -1,0 +1,197 @@
+//! The machine behind one socket that speaks a dialect: the counterpart of the hub's own [`wigwag_hub::Connection`].
+
+use std::sync::Arc;
+
+use wigwag_hub::{
+    Claimed, Hub, Limiter, Moment, Note, Now, Output, Outputs, Party, Pass, Prefix, Rate, Received, SocketId,
+};
+use wigwag_wire::code::Code;
+use wigwag_wire::{Namespace, Refusal};
+
+use crate::Dialects;
+use crate::arrival::{Arrival, Which};
+use crate::dialect::Dialect;
+use crate::sniff::Sniffer;
+use crate::turn::{Interpreter, Line, Turn};
+
+/// One socket in a dialect, or in one that is not known yet.
+pub struct Conversation {
+    dialects: Arc<Dialects>,
+    line: Line,
+    frames: Limiter,
+    interpreter: Box<dyn Interpreter>,
+    /// The frame that waits for the store's word.
+    waiting: Option<Box<str>>,
+}
+
+impl Conversation {
+    /// Whether a socket that arrives like this may open at all: a refusal before the upgrade costs least and says most.
+    pub fn may_open(hub: &Hub, arrival: &Arrival) -> Result<Namespace, Refusal> {
+        let rules = hub.rules();
+        let ns = arrival.namespace.clone().unwrap_or_else(|| rules.default_namespace.clone());
+        if rules.namespaces.as_ref().is_some_and(|served| !served.contains(&ns)) {
+            return Err(Code::NamespaceRefused.into());
+        }
+        Ok(ns)
+    }
+
+    /// A socket has opened. `pass` is what [`Hub::admit`] gave.
+    pub fn open(
+        dialects: Arc<Dialects>,
+        hub: &Hub,
+        now: Now,
+        socket: SocketId,
+        pass: Pass,
+        arrival: Arrival,
+        out: &mut dyn Outputs,
+    ) -> Self {
+        let ns = Self::may_open(hub, &arrival);
+        let (dialect, interpreter): (_, Box<dyn Interpreter>) = match &arrival.which {
+            Which::One(dialect) => (Some(*dialect), dialect.interpreter()),
+            Which::Among(dialects) => (None, Box::new(Sniffer::new(dialects.clone()))),
+        };
+        let line = Line {
+            socket,
+            pass,
+            opened: now.at,
+            ns: ns.clone().unwrap_or_else(|_| hub.rules().default_namespace.clone()),
+            arrival,
+            dialect,
+            parties: Vec::new(),
+            answered: None,
+            asked: None,
+            over: false,
+        };
+        let mut conversation = Self { dialects, line, frames: Limiter::default(), interpreter, waiting: None };
+        match ns {
+            Ok(_) => {
+                conversation.take_turn(hub, now, out, |interpreter, turn| interpreter.opened(turn));
+            }
+            Err(refusal) => conversation.refuse(refusal.code, out),
+        }
+        conversation
+    }
+
+    /// Takes in what happened to the socket.
+    pub fn handle(&mut self, hub: &Hub, now: Now, received: Received<'_>, out: &mut dyn Outputs) {
+        match received {
+            Received::Text(text) => self.text(hub, now, Some(text), out),
+            Received::Binary(bytes) => self.text(hub, now, std::str::from_utf8(bytes).ok(), out),
+            Received::Pong(_) => {}
+            Received::Claimed(claimed) => self.claimed(hub, now, claimed, out),
+            Received::Tick => {
+                if self.next_deadline().is_some_and(|due| due <= now.at) {
+                    self.take_turn(hub, now, out, |interpreter, turn| interpreter.tick(turn));
+                }
+            }
+            Received::Banned(prefix) => self.banned(hub, now, &prefix, out),
+            Received::Closed => {
+                self.take_turn(hub, now, out, |interpreter, turn| interpreter.closed(turn));
+                self.line.over = true;
+                self.part(hub, now, out);
+                hub.release(&mut self.line.pass);
+            }
+        }
+    }
+
+    /// When [`Received::Tick`] is due.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        if self.line.over { None } else { self.interpreter.deadline() }
+    }
+
+    /// Whether an answer from outside is awaited, so that no more frames may be handed in.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// The dialect, once it is known.
+    pub fn dialect(&self) -> Option<Dialect> {
+        self.line.dialect
+    }
+
+    /// The sessions that speak through this socket.
+    pub fn parties(&self) -> &[Arc<Party>] {
+        &self.line.parties
+    }
+
+    fn text(&mut self, hub: &Hub, now: Now, text: Option<&str>, out: &mut dyn Outputs) {
+        if self.line.over {
+            return;
+        }
+        let limits = &hub.rules().limits;
+        let rate = Rate::per_second(limits.frames_per_second, limits.frames_burst);
+        if self.frames.take(now.at, rate).is_err() {
+            // Dialects have no word for it: the frame is dropped, and the operator's numbers say so.
+            return out.note(Note::Refused(Code::RateLimited));
+        }
+        match text {
+            Some(text) => self.hear(hub, now, text, out),
+            None => {
+                self.take_turn(hub, now, out, |interpreter, turn| interpreter.garbled(turn));
+            }
+        }
+    }
+
+    fn hear(&mut self, hub: &Hub, now: Now, text: &str, out: &mut dyn Outputs) {
+        if let Some(dialect) = self.take_turn(hub, now, out, |interpreter, turn| interpreter.heard(turn, text)) {
+            self.line.dialect = Some(dialect);
+            self.interpreter = dialect.interpreter();
+            self.take_turn(hub, now, out, |interpreter, turn| interpreter.opened(turn));
+            self.take_turn(hub, now, out, |interpreter, turn| interpreter.heard(turn, text));
+        }
+        if self.line.asked.is_some() && self.waiting.is_none() {
+            self.waiting = Some(text.into());
+        }
+    }
+
+    fn claimed(&mut self, hub: &Hub, now: Now, claimed: Claimed, out: &mut dyn Outputs) {
+        let (Some(name), Some(text)) = (self.line.asked.take(), self.waiting.take()) else { return };
+        let answer = match claimed {
+            Claimed::Yes => Ok(()),
+            Claimed::No(code) => Err(code),
+        };
+        self.line.answered = Some((name, answer));
+        if !self.line.over {
+            self.hear(hub, now, &text, out);
+        }
+    }
+
+    fn banned(&mut self, hub: &Hub, now: Now, prefix: &Prefix, out: &mut dyn Outputs) {
+        if self.line.pass.origin().is_within(prefix) && !self.line.over {
+            self.refuse(Code::Banned, out);
+            self.part(hub, now, out);
+        }
+    }
+
+    /// Closes for a reason that is no dialect's own.
+    fn refuse(&mut self, code: Code, out: &mut dyn Outputs) {
+        out.note(Note::Refused(code));
+        out.emit(Output::Close { socket: self.line.socket, code: code.number(), reason: code.name() });
+        self.line.over = true;
+    }
+
+    /// Lets the interpreter act; answers which one is to follow it.
+    fn take_turn(
+        &mut self,
+        hub: &Hub,
+        now: Now,
+        out: &mut dyn Outputs,
+        act: impl FnOnce(&mut dyn Interpreter, &mut Turn<'_>),
+    ) -> Option<Dialect> {
+        let was_over = self.line.over;
+        let mut turn = Turn { hub, dialects: &self.dialects, now, line: &mut self.line, out, successor: None };
+        act(&mut *self.interpreter, &mut turn);
+        let successor = turn.successor;
+        if self.line.over && !was_over {
+            self.part(hub, now, out);
+        }
+        successor
+    }
+
+    /// Ends the sessions that spoke through this socket.
+    fn part(&mut self, hub: &Hub, now: Now, out: &mut dyn Outputs) {
+        for party in std::mem::take(&mut self.line.parties) {
+            hub.farewell(now, &party, self.line.socket, out);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Foreign protocols on the hub: what an existing client says becomes a request, and what the hub tells it becomes its own frames.
+//! One file per dialect, all of them pure: no clock, no socket, no randomness of their own. What they share is small and here:
+//! which dialect a socket speaks ([`Arrival`], [`Dialect`]), the machine behind one socket ([`Conversation`]), and what outlives
+//! sockets ([`Dialects`]). The hub decides who is who and who hears what; `server` accepts the sockets and answers HTTP.
+//!
+//! A dialect is two halves. Its interpreter lives with the socket and turns frames into requests of the hub. Its voice has no
+//! state and turns the hub's events into frames; it is called while the hub holds locks.
+
+mod arrival;
+mod conversation;
+mod dialect;
+mod json;
+mod manamesh;
+mod matchbox;
+mod peerjs;
+mod sniff;
+mod tom;
+mod tracker;
+mod trystero;
+mod turn;
+mod volli;
+mod watchparty;
+mod yjs;
+
+use std::sync::Arc;
+
+pub use arrival::{Arrival, Which};
+pub use conversation::Conversation;
+pub use dialect::{Dialect, EVENT_TYPES};
+use wigwag_hub::{Native, Voice};
+
+/// What the dialects know beyond single sockets, and how the operator wants them.
+#[derive(Debug, Default)]
+pub struct Dialects {
+    settings: Settings,
+}
+
+/// How the operator wants the dialects.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {}
+
+impl Dialects {
+    /// With these settings.
+    pub fn new(settings: Settings) -> Arc<Self> {
+        Arc::new(Self { settings })
+    }
+
+    /// How the operator wants them.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The voices of a hub that speaks all dialects: the native one first, then those of [`Dialect::ALL`] in order.
+    pub fn voices(self: &Arc<Self>) -> Vec<Box<dyn Voice>> {
+        let mut voices: Vec<Box<dyn Voice>> = vec![Box::new(Native)];
+        voices.extend(Dialect::ALL.iter().map(|dialect| self.voice(*dialect)));
+        voices
+    }
+
+    fn voice(self: &Arc<Self>, dialect: Dialect) -> Box<dyn Voice> {
+        match dialect {
+            Dialect::Volli => Box::new(volli::VolliVoice),
+            Dialect::ManaMesh => Box::new(manamesh::ManaMeshVoice),
+            Dialect::WatchParty => Box::new(watchparty::WatchPartyVoice),
+            Dialect::Tom => Box::new(tom::TomVoice),
+            Dialect::PeerJs => Box::new(peerjs::PeerJsVoice),
+            Dialect::Yjs => Box::new(yjs::YjsVoice),
+            Dialect::Matchbox => Box::new(matchbox::MatchboxVoice),
+            Dialect::Tracker => Box::new(tracker::TrackerVoice),
+            Dialect::Trystero => Box::new(trystero::TrysteroVoice),
+        }
+    }
+}

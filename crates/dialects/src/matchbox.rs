@@ -1,0 +1,25 @@
+//! matchbox: rooms whose newcomers get the offers.
+
+use wigwag_hub::{Frames, Party, Scene, Voice};
+use wigwag_wire::Event;
+
+use crate::turn::{Interpreter, Turn};
+
+pub(crate) const TYPES: &[&str] = &["other"];
+
+/// One socket.
+#[derive(Default)]
+pub(crate) struct Matchbox;
+
+impl Interpreter for Matchbox {
+    fn heard(&mut self, _turn: &mut Turn<'_>, _text: &str) {}
+}
+
+/// Writes events.
+pub(crate) struct MatchboxVoice;
+
+impl Voice for MatchboxVoice {
+    fn frames(&self, _event: &Event<'_>, _to: &Party, _scene: Scene<'_>) -> Frames {
+        Frames::new()
+    }
+}

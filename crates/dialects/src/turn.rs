@@ -1,0 +1,216 @@
+//! One turn of a conversation: what an interpreter can do about what it just heard.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use wigwag_hub::{Ask, Foreigner, Hub, Moment, Note, Now, Output, Outputs, Party, Pass, SocketId};
+use wigwag_wire::code::Code;
+use wigwag_wire::event::Delivery;
+use wigwag_wire::id::IdForm;
+use wigwag_wire::request::Signal;
+use wigwag_wire::{Foreign, Namespace, PeerId, Refusal, Request};
+
+use crate::Dialects;
+use crate::arrival::Arrival;
+use crate::dialect::{Dialect, EVENT_TYPES};
+
+/// The half of a dialect that lives with a socket.
+pub(crate) trait Interpreter: Send {
+    /// The socket is open, or it just turned out to speak this dialect.
+    fn opened(&mut self, _turn: &mut Turn<'_>) {}
+
+    /// A frame of text; a binary one that is text counts as such.
+    fn heard(&mut self, turn: &mut Turn<'_>, text: &str);
+
+    /// A binary frame that is no text.
+    fn garbled(&mut self, turn: &mut Turn<'_>) {
+        // Not good JSON in any dialect.
+        self.heard(turn, "\u{fffd}");
+    }
+
+    /// Time passed.
+    fn tick(&mut self, _turn: &mut Turn<'_>) {}
+
+    /// When [`Interpreter::tick`] is due.
+    fn deadline(&self) -> Option<Moment> {
+        None
+    }
+
+    /// The socket is gone. Its sessions still live, and end right after this.
+    fn closed(&mut self, _turn: &mut Turn<'_>) {}
+}
+
+/// What a socket is to all dialects.
+pub(crate) struct Line {
+    pub(crate) socket: SocketId,
+    pub(crate) pass: Pass,
+    pub(crate) opened: Moment,
+    pub(crate) ns: Namespace,
+    pub(crate) arrival: Arrival,
+    /// The dialect, once it is known.
+    pub(crate) dialect: Option<Dialect>,
+    /// The sessions that speak through it.
+    pub(crate) parties: Vec<Arc<Party>>,
+    /// Whether a name that was asked for is free.
+    pub(crate) answered: Option<(PeerId, Result<(), Code>)>,
+    /// The name that the store is asked about.
+    pub(crate) asked: Option<PeerId>,
+    pub(crate) over: bool,
+}
+
+/// What became of the wish for a session.
+pub(crate) enum Begun {
+    /// Here it is.
+    Now(Arc<Party>),
+    /// The store is asked first: the same frame is heard again when the answer is there, so nothing else must be done about it now.
+    Later,
+    /// There is none.
+    Refused(Refusal),
+}
+
+/// What an interpreter can do.
+pub(crate) struct Turn<'a> {
+    pub(crate) hub: &'a Hub,
+    pub(crate) dialects: &'a Dialects,
+    pub(crate) now: Now,
+    pub(crate) line: &'a mut Line,
+    pub(crate) out: &'a mut dyn Outputs,
+    /// Set by the sniffer: from here on, this one listens.
+    pub(crate) successor: Option<Dialect>,
+}
+
+impl Turn<'_> {
+    /// The namespace of this socket.
+    pub(crate) fn ns(&self) -> &Namespace {
+        &self.line.ns
+    }
+
+    /// The address that it asked for.
+    pub(crate) fn arrival(&self) -> &Arrival {
+        &self.line.arrival
+    }
+
+    /// Notes a message by its place in the dialect's types.
+    pub(crate) fn count(&mut self, place: usize) {
+        if let Some(dialect) = self.line.dialect {
+            self.out.note(Note::Request(dialect.id(), place as u8));
+        }
+    }
+
+    /// Answers on this socket.
+    pub(crate) fn answer(&mut self, frame: impl Into<Bytes>) {
+        if let Some(dialect) = self.line.dialect {
+            self.out.note(Note::Event(dialect.id(), (EVENT_TYPES.len() - 1) as u8));
+        }
+        self.out.emit(Output::Send { socket: self.line.socket, frame: frame.into() });
+    }
+
+    /// Notes that something was refused, for the operator's numbers.
+    pub(crate) fn refused(&mut self, code: Code) {
+        self.out.note(Note::Refused(code));
+    }
+
+    /// Closes the socket after what was sent. Its sessions end at once.
+    pub(crate) fn close(&mut self, code: u16, reason: &'static str) {
+        self.out.emit(Output::Close { socket: self.line.socket, code, reason });
+        self.line.over = true;
+    }
+
+    /// Closes the socket without a code.
+    pub(crate) fn hang_up(&mut self) {
+        self.close(1005, "");
+    }
+
+    /// The id that a client gives itself, if it may: ids that prove something (of keys and of guests) are not to be had this way.
+    pub(crate) fn own_id(&self, text: &str) -> Option<PeerId> {
+        PeerId::new(text).ok().filter(|id| matches!(id.form(), IdForm::Foreign | IdForm::Name))
+    }
+
+    /// Begins a session with this id. `secret`: what lets the same peer take the id over from a socket that it lost.
+    pub(crate) fn begin(&mut self, id: PeerId, secret: Option<[u8; 16]>) -> Begun {
+        let Some(dialect) = self.line.dialect else { return Begun::Refused(Code::Internal.into()) };
+        if id.form() == IdForm::Name {
+            match self.line.answered.take_if(|(name, _)| *name == id) {
+                Some((_, Ok(()))) => {}
+                Some((_, Err(code))) => return Begun::Refused(code.into()),
+                None => {
+                    let (socket, ns) = (self.line.socket, self.line.ns.clone());
+                    self.line.asked = Some(id.clone());
+                    self.out.emit(Output::Ask(Ask::Free { socket, ns, name: id }));
+                    return Begun::Later;
+                }
+            }
+        }
+        let Line { socket, opened, ref ns, .. } = *self.line;
+        let foreigner = Foreigner { ns: ns.clone(), id, dialect: dialect.id(), socket, opened, secret };
+        match self.hub.welcome(self.now, &mut self.line.pass, foreigner, self.out) {
+            Ok(party) => {
+                self.line.parties.push(party.clone());
+                Begun::Now(party)
+            }
+            Err(refusal) => {
+                self.refused(refusal.code);
+                Begun::Refused(refusal)
+            }
+        }
+    }
+
+    /// Begins a session with an id made here.
+    pub(crate) fn begin_unnamed(&mut self) -> Result<Arc<Party>, Refusal> {
+        match self.begin(self.hub.made_id(), None) {
+            Begun::Now(party) => Ok(party),
+            Begun::Refused(refusal) => Err(refusal),
+            Begun::Later => Err(Code::Internal.into()),
+        }
+    }
+
+    /// The session of a socket that needs no id of its own; begun on first use.
+    pub(crate) fn unnamed<'p>(&mut self, party: &'p mut Option<Arc<Party>>) -> Result<&'p Arc<Party>, Refusal> {
+        let known = match party.take() {
+            Some(known) => known,
+            None => self.begin_unnamed()?,
+        };
+        Ok(party.insert(known))
+    }
+
+    /// Ends a session of this socket.
+    pub(crate) fn end(&mut self, party: &Arc<Party>) {
+        self.line.parties.retain(|known| known.session != party.session);
+        self.hub.farewell(self.now, party, self.line.socket, self.out);
+    }
+
+    /// Carries out a request of the native kind.
+    pub(crate) fn request(&mut self, party: &Arc<Party>, request: &Request<'_>) -> Result<(), Refusal> {
+        let who = (party, self.line.socket, self.line.pass.origin());
+        let done = self.hub.carry_out(self.now, who, request, self.out);
+        if let Err(refusal) = &done {
+            self.out.note(Note::Refused(refusal.code));
+        }
+        done
+    }
+
+    /// Sends a signal. Who speaks the same dialect gets `frame`, byte for byte; everybody else gets kind and content.
+    /// `None`: its fate is decided elsewhere.
+    pub(crate) fn signal(
+        &mut self,
+        party: &Arc<Party>,
+        to: &str,
+        kind: &str,
+        data: &RawValue,
+        frame: &str,
+    ) -> Result<Option<Delivery>, Refusal> {
+        if PeerId::check(to).is_err() {
+            return Ok(Some(Delivery::Absent));
+        }
+        let foreign = Some(Foreign { dialect: party.dialect.0, frame });
+        let signal = Signal { to: Cow::Borrowed(to), device: None, kind: Cow::Borrowed(kind), data, store: 0, foreign };
+        let who = (party, self.line.socket, self.line.pass.origin());
+        let sent = self.hub.send(self.now, who, &signal, self.out);
+        if let Err(refusal) = &sent {
+            self.out.note(Note::Refused(refusal.code));
+        }
+        sent
+    }
+}
