@@ -39,8 +39,8 @@ impl Interpreter for Yjs {
         turn.count(place);
         match &*message.kind {
             "ping" => turn.answer(Bytes::from_static(br#"{"type":"pong"}"#)),
-            "subscribe" => self.topics(turn, message.topics, Request::Subscribe),
-            "unsubscribe" => self.topics(turn, message.topics, Request::Unsubscribe),
+            "subscribe" => self.topics(turn, message.topics.as_deref(), Request::Subscribe),
+            "unsubscribe" => self.topics(turn, message.topics.as_deref(), Request::Unsubscribe),
             "publish" => self.publish(turn, message.topic, text),
             _ => {}
         }
@@ -48,15 +48,10 @@ impl Interpreter for Yjs {
 }
 
 impl Yjs {
-    fn topics(
-        &mut self,
-        turn: &mut Turn<'_>,
-        topics: Option<Vec<Value>>,
-        request: impl Fn(Topics) -> Request<'static>,
-    ) {
+    fn topics(&mut self, turn: &mut Turn<'_>, topics: Option<&[Value]>, request: impl Fn(Topics) -> Request<'static>) {
         let Ok(party) = turn.unnamed(&mut self.party) else { return };
         // One by one: a client that asks for more than it may still gets what it may.
-        for word in topics.iter().flatten().filter_map(Value::as_str) {
+        for word in topics.unwrap_or_default().iter().filter_map(Value::as_str) {
             // There is no word for a refusal; the operator's numbers have it.
             let _ = turn.request(party, &request(Topics { topics: vec![topic(word)] }));
         }

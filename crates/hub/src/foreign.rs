@@ -145,7 +145,7 @@ impl Hub {
 
     /// Shows a room, if there is one.
     pub fn view_room<T>(&self, ns: &Namespace, room: &RoomName, view: impl FnOnce(&dyn RoomView) -> T) -> Option<T> {
-        self.group_at(ns, GroupKind::Room, room.as_str()).lock().rooms.look(ns, room).map(|room| view(room))
+        self.group_at(ns, GroupKind::Room, room.as_str()).lock().rooms.look(ns, room).map(view)
     }
 
     /// At most `want` members of a swarm but `who`, each set of them as likely as any other.

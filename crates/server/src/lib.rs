@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 mod descriptors;
+pub mod dialects;
 pub mod driver;
 pub mod http;
 pub mod log;

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
+use wigwag_dialects::Dialect;
 
 use crate::config::{Config, Data, Listen, Log, LogFormat, TrustProxy};
 
@@ -103,12 +104,15 @@ pub fn hash_id(id: &str) -> String {
 
 /// Says what runs, where it listens, where its data is, what is off and where to look.
 ///
-/// `listening` holds the places as they were bound, with real ports.
-pub fn announce(config: &Config, listening: &[Listen]) {
+/// `listening` holds the places as they were bound, with real ports; `pinned` those where one dialect alone is spoken.
+pub fn announce(config: &Config, listening: &[Listen], pinned: &[(Dialect, Listen)]) {
     let server = &config.server;
     info!(version = env!("CARGO_PKG_VERSION"), name = %server.name, "wigwag is up");
     for listen in listening {
         info!(at = %listen, tls = !config.tls.cert.as_os_str().is_empty(), "listening");
+    }
+    for (dialect, listen) in pinned {
+        info!(at = %listen, dialect = dialect.name(), "listening for one dialect");
     }
     match &server.data {
         Data::Memory => warn!("data: in memory only; names and sessions end with this process"),
@@ -141,6 +145,7 @@ fn switched_off(config: &Config) -> Vec<String> {
     if !config.server.cors {
         off.push("CORS headers (server.cors)".into());
     }
+    off.extend(config.dialects.off.iter().map(|dialect| format!("{dialect} (dialects.off)")));
     off.extend(config.limits.off().iter().map(|limit| format!("limits.{limit}")));
     off
 }
@@ -221,7 +226,7 @@ mod tests {
         config.auth.guests = false;
         config.limits.rooms = 0;
         let listening = ["[::]:4711".parse().unwrap(), "unix:/run/w.sock".parse().unwrap()];
-        tracing::subscriber::with_default(subscriber, || announce(&config, &listening));
+        tracing::subscriber::with_default(subscriber, || announce(&config, &listening, &[]));
         let text = sink.text();
         for part in [
             env!("CARGO_PKG_VERSION"),

@@ -6,23 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use ipnet::IpNet;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use wigwag_hub::{Hub, Native};
+use wigwag_hub::Hub;
 use wigwag_wire::code::Code;
 
 use crate::cli::{Exit, Failure, Launch};
 use crate::config::{Config, Data, Listen, TrustProxy};
+use crate::dialects::{Guide, Routes};
 use crate::driver::{Clock, Driver, Parts, connect, load, rules};
 use crate::http::{Desk, Site, router};
 use crate::metrics::Metrics;
 use crate::net::{Door, DoorLimits, Listener, NetLimits, NetMetrics, Sockets, Tls, TrustedProxies};
 use crate::store::{Place, Store, StoreMetrics, StoreOptions};
-use crate::{descriptors, log, store};
+use crate::{descriptors, dialects, log, store};
 
 /// How often certificate files are looked at.
 const TLS_WATCH: Duration = Duration::from_secs(5);
@@ -46,16 +48,31 @@ async fn run(launch: Launch) -> Result<Exit, Failure> {
     let (net, kept) = (NetMetrics::default(), StoreMetrics::default());
     let store = open_store(&config, kept.clone())?;
     // What can be wrong is tried before anything of the last run is taken over.
-    let listeners = secured(&config, listen(&config).await?, &net)?;
+    let tls = tls(&config, &net)?;
+    let listeners = secured(listen(&config).await?, tls.as_ref());
+    let mut pinned = Vec::new();
+    for place in &config.dialects.listen {
+        let found = secured(listen_at(&place.listen).await?, tls.as_ref());
+        pinned.extend(found.into_iter().map(|(listen, listener)| (place.dialect, listen, listener)));
+    }
     let bound: Vec<Listen> = listeners.iter().map(|(listen, _)| listen.clone()).collect();
+    let bound_pinned: Vec<_> = pinned.iter().map(|(dialect, listen, _)| (*dialect, listen.clone())).collect();
 
     let clock = Clock::start();
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|e| Exit::Failed.because(io::Error::other(e.to_string())))?;
-    let mut hub = Hub::new(rules(&config), vec![Box::new(Native)], seed);
+    let spoken = dialects::dialects(&config);
+    let mut hub = Hub::new(rules(&config), spoken.voices(), seed);
     let mut whole = load(&mut hub, &store, clock.now()).await.map_err(|e| Exit::Io.because(e))?;
     let sockets = Sockets::start(net_limits(&config), net.clone());
-    let parts = Parts { hub, sockets: sockets.clone(), store: store.clone(), metrics: metrics.clone(), clock };
+    let parts = Parts {
+        hub,
+        dialects: spoken,
+        sockets: sockets.clone(),
+        store: store.clone(),
+        metrics: metrics.clone(),
+        clock,
+    };
     let driver = Driver::start(parts);
     match driver.load_bans().await {
         Err(error) if !store.is_degraded() => return Err(Exit::Io.because(error)),
@@ -63,26 +80,34 @@ async fn run(launch: Launch) -> Result<Exit, Failure> {
     }
 
     let mut registry = Registry::default();
-    metrics.register(&mut registry, Vec::new());
+    metrics.register(&mut registry);
     net.register(&mut registry);
     kept.register(&mut registry);
     let desk: Arc<dyn Desk> = Arc::new(driver.clone());
-    let site = Site::new(&config, desk, metrics, registry, launch.logs);
-    let native = Router::new().route("/v1", get(connect)).with_state(driver.clone());
-    let door = Door::new(router(site, native), door_limits(&config), net.clone())
-        .with_trusted(trusted(&config.server.trust_proxy))
-        .with_proxy_protocol(config.server.proxy_protocol);
-    let door = Arc::new(door);
+    let site = Arc::new(Site::new(&config, desk, metrics, registry, launch.logs));
+    let door = |routes: Routes| {
+        let native = Router::new().route("/v1", get(connect)).with_state(driver.clone());
+        let guide = Guide::new(routes, driver.clone());
+        let router = router(site.clone(), native, |inner| inner.layer(from_fn_with_state(guide, dialects::guide)));
+        let door = Door::new(router, door_limits(&config), net.clone())
+            .with_trusted(trusted(&config.server.trust_proxy))
+            .with_proxy_protocol(config.server.proxy_protocol);
+        Arc::new(door)
+    };
     let (closed, closing) = watch::channel(false);
     let mut doors = JoinSet::new();
+    let everything = door(Routes::new(&config));
     for (_, listener) in listeners {
-        doors.spawn(listener.run(door.clone(), closing.clone()));
+        doors.spawn(listener.run(everything.clone(), closing.clone()));
+    }
+    for (dialect, _, listener) in pinned {
+        doors.spawn(listener.run(door(Routes::pinned(&config, dialect)), closing.clone()));
     }
     driver.open();
     if !whole {
         driver.catch_up();
     }
-    log::announce(&config, &bound);
+    log::announce(&config, &bound, &bound_pinned);
 
     let by_signal = tokio::select! {
         () = stop.asked() => true,
@@ -169,9 +194,6 @@ fn open_store(config: &Config, metrics: StoreMetrics) -> Result<Store, Failure> 
 
 /// Binds everything that is to be listened on, so that a wrong address is known before anything else happens.
 async fn listen(config: &Config) -> Result<Vec<(Listen, Listener)>, Failure> {
-    let unavailable = |at: &dyn std::fmt::Display, e: io::Error| {
-        Exit::Unavailable.because(anyhow::Error::from(e).context(format!("cannot listen on {at}")))
-    };
     let inherited = Listener::inherited().map_err(|e| unavailable(&"the service manager's sockets", e))?;
     if !inherited.is_empty() {
         // systemd knows the paths of its Unix sockets; we only know that they are there.
@@ -181,21 +203,28 @@ async fn listen(config: &Config) -> Result<Vec<(Listen, Listener)>, Failure> {
     }
     let mut listeners = Vec::new();
     for listen in &config.server.listen {
-        match listen {
-            Listen::Address(address) => listeners.push(tcp(*address).map_err(|e| unavailable(listen, e))?),
-            Listen::Name(host, port) => {
-                let found = tokio::net::lookup_host((host.as_str(), *port)).await;
-                for address in found.map_err(|e| unavailable(listen, e))? {
-                    listeners.push(tcp(address).map_err(|e| unavailable(listen, e))?);
-                }
-            }
-            Listen::Unix(path) => {
-                let listener = Listener::unix(path, 0o666).map_err(|e| unavailable(listen, e))?;
-                listeners.push((listen.clone(), listener));
-            }
-        }
+        listeners.extend(listen_at(listen).await?);
     }
     Ok(listeners)
+}
+
+/// Binds one place, which may be several addresses.
+async fn listen_at(listen: &Listen) -> Result<Vec<(Listen, Listener)>, Failure> {
+    match listen {
+        Listen::Address(address) => Ok(vec![tcp(*address).map_err(|e| unavailable(listen, e))?]),
+        Listen::Name(host, port) => {
+            let found = tokio::net::lookup_host((host.as_str(), *port)).await.map_err(|e| unavailable(listen, e))?;
+            found.map(|address| tcp(address).map_err(|e| unavailable(listen, e))).collect()
+        }
+        Listen::Unix(path) => {
+            let listener = Listener::unix(path, 0o666).map_err(|e| unavailable(listen, e))?;
+            Ok(vec![(listen.clone(), listener)])
+        }
+    }
+}
+
+fn unavailable(at: &dyn std::fmt::Display, why: io::Error) -> Failure {
+    Exit::Unavailable.because(anyhow::Error::from(why).context(format!("cannot listen on {at}")))
 }
 
 fn tcp(address: SocketAddr) -> io::Result<(Listen, Listener)> {
@@ -205,17 +234,19 @@ fn tcp(address: SocketAddr) -> io::Result<(Listen, Listener)> {
     Ok((Listen::Address(bound), listener))
 }
 
-fn secured(
-    config: &Config,
-    listeners: Vec<(Listen, Listener)>,
-    metrics: &NetMetrics,
-) -> Result<Vec<(Listen, Listener)>, Failure> {
+/// The certificate, if the server encrypts by itself. It is read again when it changes.
+fn tls(config: &Config, metrics: &NetMetrics) -> Result<Option<Tls>, Failure> {
     if config.tls.cert.as_os_str().is_empty() {
-        return Ok(listeners);
+        return Ok(None);
     }
     let tls = Tls::load(&config.tls.cert, &config.tls.key).map_err(|e| Exit::Config.because(e))?;
     tokio::spawn(tls.clone().watch(TLS_WATCH, metrics.clone()));
-    Ok(listeners.into_iter().map(|(listen, listener)| (listen, listener.with_tls(tls.clone()))).collect())
+    Ok(Some(tls))
+}
+
+fn secured(listeners: Vec<(Listen, Listener)>, tls: Option<&Tls>) -> Vec<(Listen, Listener)> {
+    let Some(tls) = tls else { return listeners };
+    listeners.into_iter().map(|(listen, listener)| (listen, listener.with_tls(tls.clone()))).collect()
 }
 
 fn net_limits(config: &Config) -> NetLimits {

@@ -366,7 +366,7 @@ impl Node {
                     Wish::Claim(Claim { socket, ns, name, key })
                 }
                 // No client of the sim changes the keys of a name.
-                Output::Ask(Ask::Name { .. }) => continue,
+                Output::Ask(Ask::Name { .. } | Ask::Free { .. }) => continue,
             });
         }
         let sockets = self.sockets.values().filter(|known| !known.closed);

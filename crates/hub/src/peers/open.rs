@@ -102,7 +102,10 @@ impl Peers {
             let Some(session) = self.session(*id) else { continue };
             if is_native && session.party.dialect != DialectId::NATIVE {
                 self.close(cx, *id, Code::Superseded);
-            } else if !is_native && !(matches!(opening.owner, Owner::Secret(_)) && session.owner == opening.owner) {
+                continue;
+            }
+            let is_own = matches!(opening.owner, Owner::Secret(_)) && session.owner == opening.owner;
+            if !is_native && !is_own {
                 return Err(Code::NameTaken.into());
             }
         }

@@ -34,6 +34,34 @@ pub(super) fn check(config: &Config, place: &dyn Fn(&str) -> Place, problems: &m
         );
     }
 
+    let dialects = &config.dialects;
+    for (i, pinned) in dialects.listen.iter().enumerate() {
+        let port_is_free = matches!(pinned.listen, Listen::Address(address) if address.port() == 0);
+        let twice = dialects.listen[..i].iter().any(|other| other.listen == pinned.listen);
+        if !port_is_free && (twice || server.listen.contains(&pinned.listen)) {
+            let what = format!("`{}` is listened at already", pinned.listen);
+            error("dialects.listen", &what, "give each dialect a place of its own");
+        }
+    }
+    for (i, given) in dialects.paths.iter().enumerate() {
+        if let Some(other) = dialects.paths[..i].iter().find(|other| other.path == given.path) {
+            let what = format!("`{}` and `{}` are the same path", other, given);
+            error("dialects.paths", &what, "give each dialect a path of its own");
+        }
+        if given.path == "/v1" || given.path.starts_with("/v1/") {
+            error("dialects.paths", "`/v1` is the native protocol's", "choose another path");
+        }
+    }
+    for (key, named) in [
+        ("dialects.paths", dialects.paths.iter().map(|given| given.dialect).collect::<Vec<_>>()),
+        ("dialects.listen", dialects.listen.iter().map(|pinned| pinned.dialect).collect()),
+        ("dialects.root", Vec::from_iter(dialects.root.one())),
+    ] {
+        for off in dialects.off.iter().filter(|off| named.contains(&off.0)) {
+            error(key, &format!("`{off}` stands in `dialects.off`"), "take it out of the one or the other");
+        }
+    }
+
     let tls = &config.tls;
     match (tls.cert.as_os_str().is_empty(), tls.key.as_os_str().is_empty()) {
         (false, true) => error("tls.cert", "a certificate without its key", "set `tls.key` too"),

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use wigwag_wire::limits::LimitRow;
 use wigwag_wire::{Limits, Namespace};
 
+use super::dialects::{DialectListen, DialectName, DialectPath, RootDialect};
 use super::types::{Data, Listen, LogFormat, OriginPattern, PublicUrl, Secret, TrustProxy};
 use super::value::{Raw, Setting};
 
@@ -304,6 +305,21 @@ sections! {
         code_seconds: u64 = 900;
         /// Whether a host may let its room be listed.
         listing: bool = true;
+    }
+
+    /// Foreign protocols, so that existing clients need another URL and nothing else.
+    dialects: Dialects {
+        /// Dialects that are not spoken: of `volli`, `manamesh`, `watchparty`, `tom`, `peerjs`, `yjs`, `matchbox`,
+        /// `tracker`, `trystero`.
+        off: Vec<DialectName> = Vec::new();
+        /// What is spoken at `/` and at every path that is no dialect's own: `auto` (the first frame decides), the
+        /// name of one dialect, or `off`.
+        root: RootDialect = RootDialect::Auto;
+        /// Other paths for dialects, in place of their usual ones: `yjs=/signal`, `peerjs=/myapp`. A dialect may
+        /// stand here more than once.
+        paths: Vec<DialectPath> = Vec::new();
+        /// Places to listen at for one dialect alone, whatever the path: `peerjs=:9000`, `yjs=:4444`.
+        listen: Vec<DialectListen> = Vec::new();
     }
 
     /// Networks of nodes.

@@ -27,6 +27,8 @@ macro_rules! text_setting {
     };
 }
 
+pub(super) use text_setting;
+
 impl Setting for Namespace {
     const KIND: &'static str = "a namespace";
 

@@ -72,7 +72,8 @@ impl Outputs for Carrier<'_, '_> {
         match note {
             Note::Request(DialectId::NATIVE, place) => metrics.native_in.count(place),
             Note::Event(DialectId::NATIVE, place) => metrics.native_out.count(place),
-            Note::Request(..) | Note::Event(..) => {}
+            Note::Request(dialect, place) => metrics.dialects.heard(dialect, place),
+            Note::Event(dialect, place) => metrics.dialects.told(dialect, place),
             Note::Refused(code) => metrics.refused.count(code),
             Note::Resumed(_) => {
                 metrics.resumed.inc();

@@ -1,4 +1,4 @@
-//! The way in for native peers: from an HTTP request at `/v1` to a socket, or to a refusal that costs little.
+//! The way in: from an HTTP request to a socket, or to a refusal that costs little.
 
 use std::sync::Arc;
 
@@ -6,12 +6,14 @@ use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
+use wigwag_dialects::{Conversation, Dialect, Which};
 use wigwag_hub::Origin;
 use wigwag_wire::code::Code;
 use wigwag_wire::{Refusal, VERSION};
 
 use super::Driver;
-use super::socket::{Admitted, Native};
+use super::socket::{Admitted, Peer};
+use crate::dialects::Found;
 use crate::http::{ApiError, Readiness};
 use crate::net::{PeerAddr, Upgrade};
 
@@ -36,5 +38,38 @@ pub async fn connect(
     let origin = from.ip().map_or(Origin::Local, Origin::Ip);
     let pass = driver.hub.admit(driver.clock.now(), origin)?;
     let admitted = Admitted { pass: Some(pass), driver: Arc::clone(&driver) };
-    Ok(upgrade.accept(&driver.sockets, protocol, move |id| Native::new(id, admitted))?)
+    Ok(upgrade.accept(&driver.sockets, protocol, move |id| Peer::native(id, admitted))?)
+}
+
+/// Upgrades a request to a socket that speaks a dialect.
+pub fn connect_foreign(
+    driver: &Arc<Driver>,
+    from: PeerAddr,
+    request: Request,
+    found: Found,
+) -> Result<Response, ApiError> {
+    let which = found.which.clone();
+    connect_in_dialect(driver, from, request, found).map_err(|error| match which {
+        // Its clients take no other status for a refusal.
+        Which::One(Dialect::Matchbox) if error.is_refusal() => error.with_status(StatusCode::UNAUTHORIZED),
+        _ => error,
+    })
+}
+
+fn connect_in_dialect(
+    driver: &Arc<Driver>,
+    from: PeerAddr,
+    request: Request,
+    found: Found,
+) -> Result<Response, ApiError> {
+    if driver.readiness() != Readiness::Ready {
+        return Err(Refusal::from(Code::Restarting).after(COME_BACK_MS).into());
+    }
+    let arrival = found.arrive(request.uri().query().unwrap_or_default())?;
+    Conversation::may_open(&driver.hub, &arrival)?;
+    let upgrade = Upgrade::from_request(request, &driver.sockets)?;
+    let origin = from.ip().map_or(Origin::Local, Origin::Ip);
+    let pass = driver.hub.admit(driver.clock.now(), origin)?;
+    let admitted = Admitted { pass: Some(pass), driver: Arc::clone(driver) };
+    Ok(upgrade.accept(&driver.sockets, None, move |id| Peer::foreign(id, admitted, arrival))?)
 }

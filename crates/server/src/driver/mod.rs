@@ -17,11 +17,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use wigwag_dialects::Dialects;
 use wigwag_hub::{Hub, Input};
 
 use self::carrier::Carrier;
 pub use self::clock::Clock;
-pub use self::connect::connect;
+pub use self::connect::{connect, connect_foreign};
 pub use self::load::{LoadError, load};
 pub use self::rules::rules;
 pub use self::socket::Mail;
@@ -36,6 +37,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// The running server: the hub, and all that it is carried by.
 pub struct Driver {
     hub: Hub,
+    dialects: Arc<Dialects>,
     sockets: Arc<Sockets<Mail>>,
     store: Store,
     metrics: Metrics,
@@ -49,6 +51,8 @@ pub struct Driver {
 pub struct Parts {
     /// The hub, restored.
     pub hub: Hub,
+    /// The dialects whose voices it has.
+    pub dialects: Arc<Dialects>,
     /// The sockets.
     pub sockets: Arc<Sockets<Mail>>,
     /// The store.
@@ -62,9 +66,10 @@ pub struct Parts {
 impl Driver {
     /// Puts it together, and starts to look after the hub's deadlines.
     pub fn start(parts: Parts) -> Arc<Self> {
-        let Parts { hub, sockets, store, metrics, clock } = parts;
+        let Parts { hub, dialects, sockets, store, metrics, clock } = parts;
         let driver = Arc::new(Self {
             hub,
+            dialects,
             sockets,
             store,
             metrics,
@@ -80,6 +85,11 @@ impl Driver {
     /// The hub.
     pub fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// The dialects.
+    pub fn dialects(&self) -> &Arc<Dialects> {
+        &self.dialects
     }
 
     /// The clock that the hub is told.

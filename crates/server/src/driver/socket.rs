@@ -1,8 +1,9 @@
-//! What stands behind a native socket: the hub's own machine for it, and the right to be here.
+//! What stands behind a socket: the machine for what it speaks, and the right to be here.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use wigwag_dialects::{Arrival, Conversation};
 use wigwag_hub::{Claimed, Connection, Pass, Prefix, Received, SocketId};
 
 use super::Driver;
@@ -18,16 +19,17 @@ pub enum Mail {
     Banned(Prefix),
 }
 
-/// A native socket.
-pub(super) struct Native {
+/// The peer behind a socket.
+pub(super) struct Peer {
     id: SocketId,
     driver: Arc<Driver>,
     state: State,
 }
 
 enum State {
-    Admitted(Admitted),
-    Open(Connection),
+    Admitted(Admitted, Option<Box<Arrival>>),
+    Native(Connection),
+    Foreign(Box<Conversation>),
     Over,
 }
 
@@ -45,32 +47,54 @@ impl Drop for Admitted {
     }
 }
 
-impl Native {
-    pub(super) fn new(id: SocketId, admitted: Admitted) -> Self {
-        Self { id, driver: admitted.driver.clone(), state: State::Admitted(admitted) }
+impl Peer {
+    /// One that speaks the native protocol.
+    pub(super) fn native(id: SocketId, admitted: Admitted) -> Self {
+        Self { id, driver: admitted.driver.clone(), state: State::Admitted(admitted, None) }
+    }
+
+    /// One that speaks a dialect.
+    pub(super) fn foreign(id: SocketId, admitted: Admitted, arrival: Arrival) -> Self {
+        Self { id, driver: admitted.driver.clone(), state: State::Admitted(admitted, Some(Box::new(arrival))) }
     }
 
     fn receive(&mut self, received: Received<'_>, batch: &mut Batch<'_, Mail>) -> Flow {
-        let State::Open(connection) = &mut self.state else { return Flow::Continue };
         let mut carrier = Carrier::new(&self.driver, batch);
-        connection.handle(&self.driver.hub, self.driver.clock.now(), received, &mut carrier);
-        let waiting = connection.is_waiting();
+        let (hub, now) = (&self.driver.hub, self.driver.clock.now());
+        let waiting = match &mut self.state {
+            State::Native(connection) => {
+                connection.handle(hub, now, received, &mut carrier);
+                connection.is_waiting()
+            }
+            State::Foreign(conversation) => {
+                conversation.handle(hub, now, received, &mut carrier);
+                conversation.is_waiting()
+            }
+            State::Admitted(..) | State::Over => false,
+        };
         carrier.finish();
         if waiting { Flow::Pause } else { Flow::Continue }
     }
 }
 
-impl Behind for Native {
+impl Behind for Peer {
     type Mail = Mail;
 
     fn on_open(&mut self, batch: &mut Batch<'_, Mail>) -> Flow {
-        let State::Admitted(mut admitted) = std::mem::replace(&mut self.state, State::Over) else {
+        let State::Admitted(mut admitted, arrival) = std::mem::replace(&mut self.state, State::Over) else {
             return Flow::Continue;
         };
         if let Some(pass) = admitted.pass.take() {
             let mut carrier = Carrier::new(&self.driver, batch);
-            let now = self.driver.clock.now();
-            self.state = State::Open(Connection::open(&self.driver.hub, now, self.id, pass, &mut carrier));
+            let (hub, now) = (&self.driver.hub, self.driver.clock.now());
+            self.state = match arrival {
+                None => State::Native(Connection::open(hub, now, self.id, pass, &mut carrier)),
+                Some(arrival) => {
+                    let dialects = self.driver.dialects.clone();
+                    let arrived = Conversation::open(dialects, hub, now, self.id, pass, *arrival, &mut carrier);
+                    State::Foreign(Box::new(arrived))
+                }
+            };
             carrier.finish();
         }
         Flow::Continue
@@ -108,7 +132,11 @@ impl Behind for Native {
     }
 
     fn wants_tick(&self) -> bool {
-        matches!(&self.state, State::Open(connection) if !connection.is_proved())
+        match &self.state {
+            State::Native(connection) => !connection.is_proved(),
+            State::Foreign(conversation) => conversation.next_deadline().is_some(),
+            State::Admitted(..) | State::Over => false,
+        }
     }
 
     fn on_close(&mut self, why: Closed, batch: &mut Batch<'_, Mail>) {

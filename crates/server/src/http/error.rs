@@ -25,6 +25,11 @@ impl ApiError {
         Refusal::new(code, message).into()
     }
 
+    /// Whether the server could have taken the request and would not, rather than failing at it.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.refusal.code.class(), Class::Stop | Class::Mend | Class::Prove)
+    }
+
     /// With another status than the code's own.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {

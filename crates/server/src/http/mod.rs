@@ -80,9 +80,9 @@ impl Site {
     }
 }
 
-/// The router of the whole server. `sockets` are the routes that upgrade; they keep their own state.
-pub fn router(site: Site, sockets: Router) -> Router {
-    let site = Arc::new(site);
+/// The router of one door of the server. `sockets` are the routes that upgrade; they keep their own state. `guided` may put
+/// something in front of all routes; it stands behind what holds for every request.
+pub fn router(site: Arc<Site>, sockets: Router, guided: impl FnOnce(Router) -> Router) -> Router {
     let mut routes = Router::new()
         .route("/", get(page::page))
         .route("/health", get(open::health))
@@ -95,11 +95,12 @@ pub fn router(site: Site, sockets: Router) -> Router {
     if site.admin.is_some() {
         routes = routes.nest("/api/v1", api::routes(&site));
     }
-    routes
+    let routes = routes
         .with_state(Arc::clone(&site))
         .merge(sockets)
         .fallback(open::not_found)
-        .method_not_allowed_fallback(open::method_refused)
+        .method_not_allowed_fallback(open::method_refused);
+    guided(routes)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(ANSWER_TIME_MAX, layers::time_limit))
         .layer(from_fn_with_state(Arc::clone(&site), origin::guard))

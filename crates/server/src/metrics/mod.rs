@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 use crate::http::{Counts, Desk};
 use crate::version::VERSION;
 pub use reference::markdown;
-pub use relay::{Direction, Latency, MessageTable, Refused};
+pub use relay::{DialectTables, Direction, Latency, MessageTable, Refused};
 
 /// The media type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -29,6 +29,8 @@ pub struct Metrics {
     pub native_in: Arc<MessageTable>,
     /// Native messages for peers, by their place in [`wigwag_wire::event::TYPES`].
     pub native_out: Arc<MessageTable>,
+    /// The messages of the dialects.
+    pub dialects: DialectTables,
     /// Time from reading a message to handing it to the receiver's socket.
     pub relay: Latency,
     /// Refusals by code, in answers, in closes and over HTTP.
@@ -45,6 +47,7 @@ impl Default for Metrics {
         Self {
             native_in: table(Direction::In, wigwag_wire::request::TYPES),
             native_out: table(Direction::Out, wigwag_wire::event::TYPES),
+            dialects: DialectTables::default(),
             relay: Latency::default(),
             refused: Refused::default(),
             resumed: Counter::default(),
@@ -54,10 +57,10 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Makes all of it readable. A dialect hands in the tables of its own messages.
-    pub fn register(&self, registry: &mut Registry, dialects: Vec<Arc<MessageTable>>) {
+    /// Makes all of it readable.
+    pub fn register(&self, registry: &mut Registry) {
         let mut tables = vec![self.native_in.clone(), self.native_out.clone()];
-        tables.extend(dialects);
+        tables.extend(self.dialects.tables());
         registry.register("wigwag_messages", "Messages relayed or answered", relay::Messages(tables));
         registry.register(
             "wigwag_relay_seconds",
@@ -105,6 +108,9 @@ mod tests {
 
     use wigwag_wire::Code;
 
+    use wigwag_dialects::{Dialect, EVENT_TYPES};
+    use wigwag_hub::DialectId;
+
     use super::*;
 
     #[test]
@@ -115,14 +121,16 @@ mod tests {
         metrics.native_in.count(place(wigwag_wire::request::TYPES, "signal"));
         metrics.native_out.add(place(wigwag_wire::event::TYPES, "said"), 7);
         metrics.native_in.count(255);
-        let peerjs = Arc::new(MessageTable::new("peerjs", Direction::In, &["OFFER"]));
-        peerjs.count(0);
-        let text = text_of(|registry| metrics.register(registry, vec![peerjs]));
+        metrics.dialects.heard(Dialect::Yjs.id(), 2);
+        metrics.dialects.told(Dialect::Yjs.id(), place(EVENT_TYPES, "published"));
+        metrics.dialects.told(DialectId(200), 0);
+        let text = text_of(|registry| metrics.register(registry));
         for line in [
             "wigwag_messages_total{dialect=\"native\",type=\"signal\",direction=\"in\"} 2",
             "wigwag_messages_total{dialect=\"native\",type=\"said\",direction=\"out\"} 7",
             "wigwag_messages_total{dialect=\"native\",type=\"hello\",direction=\"in\"} 0",
-            "wigwag_messages_total{dialect=\"peerjs\",type=\"OFFER\",direction=\"in\"} 1",
+            "wigwag_messages_total{dialect=\"yjs\",type=\"publish\",direction=\"in\"} 1",
+            "wigwag_messages_total{dialect=\"yjs\",type=\"published\",direction=\"out\"} 1",
         ] {
             assert!(text.lines().any(|there| there == line), "{line} is missing in\n{text}");
         }
@@ -132,7 +140,7 @@ mod tests {
     fn refusals_are_counted_by_code_and_every_code_is_there_from_the_start() {
         let metrics = Metrics::default();
         metrics.refused.count(Code::SlowReader);
-        let text = text_of(|registry| metrics.register(registry, Vec::new()));
+        let text = text_of(|registry| metrics.register(registry));
         assert!(text.contains("wigwag_refused_total{code=\"4002\",name=\"slow_reader\"} 1\n"), "{text}");
         for code in Code::ALL {
             assert!(text.contains(&format!("{{code=\"{}\",name=\"{}\"}}", code.number(), code.name())));

@@ -59,7 +59,7 @@ fn label_name(before: &str) -> Option<&str> {
 
 fn full_registry() -> Registry {
     let mut registry = Registry::default();
-    Metrics::default().register(&mut registry, Vec::new());
+    Metrics::default().register(&mut registry);
     let net = NetMetrics::default();
     net.register(&mut registry);
     // A family shows itself only once it has a member.

@@ -9,6 +9,8 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
+use wigwag_dialects::{Dialect, EVENT_TYPES};
+use wigwag_hub::DialectId;
 use wigwag_wire::Code;
 
 use crate::http::Counts;
@@ -54,6 +56,45 @@ impl MessageTable {
 impl fmt::Debug for MessageTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MessageTable({} {:?})", self.dialect, self.direction)
+    }
+}
+
+/// The tables of all dialects. Clones count into the same numbers.
+#[derive(Clone, Debug)]
+pub struct DialectTables(Arc<[(Arc<MessageTable>, Arc<MessageTable>)]>);
+
+impl Default for DialectTables {
+    fn default() -> Self {
+        let table = |dialect: &Dialect, direction, types| Arc::new(MessageTable::new(dialect.name(), direction, types));
+        let both = |dialect: &Dialect| {
+            (table(dialect, Direction::In, dialect.types()), table(dialect, Direction::Out, EVENT_TYPES))
+        };
+        Self(Dialect::ALL.iter().map(both).collect())
+    }
+}
+
+impl DialectTables {
+    /// Counts a message from a peer.
+    pub fn heard(&self, dialect: DialectId, type_index: u8) {
+        if let Some((heard, _)) = self.of(dialect) {
+            heard.count(type_index);
+        }
+    }
+
+    /// Counts a message for a peer.
+    pub fn told(&self, dialect: DialectId, type_index: u8) {
+        if let Some((_, told)) = self.of(dialect) {
+            told.count(type_index);
+        }
+    }
+
+    pub(super) fn tables(&self) -> impl Iterator<Item = Arc<MessageTable>> {
+        self.0.iter().flat_map(|(heard, told)| [heard.clone(), told.clone()])
+    }
+
+    fn of(&self, dialect: DialectId) -> Option<&(Arc<MessageTable>, Arc<MessageTable>)> {
+        // 0 is the native protocol, which has tables of its own.
+        self.0.get(usize::from(dialect.0).checked_sub(1)?)
     }
 }
 

@@ -302,6 +302,10 @@ impl World {
                 let claimed = if yes { Claimed::Yes } else { Claimed::No(Code::NameTaken) };
                 self.answer_socket(socket, Received::Claimed(claimed));
             }
+            Some(Ask::Free { socket, .. }) => {
+                let free = if yes { Claimed::Yes } else { Claimed::No(Code::NameTaken) };
+                self.answer_socket(socket, Received::Claimed(free));
+            }
             Some(Ask::Name(naming)) => {
                 let result = if yes { Ok(()) } else { Err(Code::TooManyKeys) };
                 self.hub.handle(self.now, Input::Named { naming, result }, &mut self.out);

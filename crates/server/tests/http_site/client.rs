@@ -53,9 +53,10 @@ pub(crate) fn server_with(keys: &[(&str, &str)], sockets: Router) -> Server {
     let (subscriber, logs) = log::subscriber(&config.log, log.clone(), false).unwrap();
     let guard = tracing::subscriber::set_default(subscriber);
     let (metrics, mut registry) = (Metrics::default(), Registry::default());
-    metrics.register(&mut registry, Vec::new());
+    metrics.register(&mut registry);
     let site = Site::new(&config, desk.clone(), metrics, registry, logs);
-    let door = Door::new(router(site, sockets), DoorLimits::default(), NetMetrics::default());
+    let door =
+        Door::new(router(Arc::new(site), sockets, |routes| routes), DoorLimits::default(), NetMetrics::default());
     let listener = Listener::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);

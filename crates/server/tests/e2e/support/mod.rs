@@ -1,6 +1,7 @@
 //! What the tests of this program share: the real server in its own process, clients that keep the rules, and
 //! clients that break them.
 
+pub mod foreign;
 pub mod http;
 pub mod peer;
 pub mod raw;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+pub use self::foreign::Foreign;
 pub use self::peer::{Identity, Peer};
 pub use self::raw::Raw;
 pub use self::server::{Server, Wigwag};

@@ -76,7 +76,7 @@ impl Wigwag {
         let mut server = self.begin();
         let mut address = None;
         until("the server to listen", async || {
-            address = server.log().lines().find_map(address_in);
+            address = server.log().lines().find_map(|line| address_in(line, "listening "));
             let ended = server.child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended with {ended:?}:\n{}", server.log());
             address.is_some()
@@ -154,6 +154,19 @@ impl Server {
 
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Where it listens for one dialect alone.
+    pub async fn pinned(&self, dialect: &str) -> SocketAddr {
+        let mark = format!("dialect=\"{dialect}\"");
+        let of = |line: &str| line.contains(&mark).then(|| address_in(line, "listening for one dialect")).flatten();
+        let mut address = None;
+        until("the place of the dialect", async || {
+            address = self.log().lines().find_map(of);
+            address.is_some()
+        })
+        .await;
+        address.unwrap()
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -239,8 +252,8 @@ pub fn clean(command: &mut Command) {
 }
 
 /// Where a line of the log says that it listens, in either format.
-fn address_in(line: &str) -> Option<SocketAddr> {
-    let rest = line.split_once("listening")?.1;
+fn address_in(line: &str, what: &str) -> Option<SocketAddr> {
+    let rest = line.split_once(what)?.1;
     let at = rest.split_once("at=").or_else(|| line.split_once("\"at\":\""))?.1;
     let end = at.find([' ', '"']).unwrap_or(at.len());
     // What listens elsewhere than on a TCP port has no address, and is asked by other means.
