@@ -148,6 +148,22 @@ impl Hub {
         self.group_at(ns, GroupKind::Room, room.as_str()).lock().rooms.look(ns, room).map(view)
     }
 
+    /// Shows a room to one who could not know of it otherwise; a miss counts against who asks.
+    pub fn look_up_room<T>(
+        &self,
+        now: Now,
+        origin: &Origin,
+        (ns, room): (&Namespace, &RoomName),
+        view: impl FnOnce(&dyn RoomView) -> T,
+    ) -> Result<Option<T>, Refusal> {
+        self.may_guess(now.at, origin)?;
+        let seen = self.view_room(ns, room, view);
+        if seen.is_none() {
+            self.missed(now.at, origin);
+        }
+        Ok(seen)
+    }
+
     /// At most `want` members of a swarm but `who`, each set of them as likely as any other.
     pub fn draw(&self, who: &Party, swarm: &SwarmName, want: usize) -> Vec<Arc<Party>> {
         let shard = self.group_at(&who.ns, GroupKind::Swarm, swarm.as_str()).lock();

@@ -43,6 +43,8 @@ pub trait RoomView {
     fn meta(&self) -> Option<&RawValue>;
     /// When it was made.
     fn made(&self) -> Wall;
+    /// When somebody last came, went or asked something of it.
+    fn active(&self) -> Wall;
     /// Its members, longest-standing first.
     fn members(&self, each: &mut dyn FnMut(Member<'_>));
 }

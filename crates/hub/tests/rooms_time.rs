@@ -4,7 +4,7 @@
 mod table;
 
 use serde_json::{Value, json};
-use table::words::{ask, came, den, done, host, joined, out, reached, said, seat, updated, went, with};
+use table::words::{ask, den, done, host, joined, out, reached, said, seat, updated, went, with};
 use table::{DAWN, Table};
 
 #[test]
@@ -215,13 +215,6 @@ fn members_that_did_not_outlive_the_restart_are_gone_and_a_lost_host_is_followed
         (bob, host("bob@x", 2, "succeeded")),
         (carol, went("alice@x", "gone")),
         (carol, host("bob@x", 2, "succeeded")),
-    ]);
-    let again = w.open("alice@x");
-    w.send(again, &ask("room.join", json!({})));
-    w.expect(&[
-        (again, joined("bob@x", 2, &[seat("bob@x", true), seat("carol@x", true)])),
-        (bob, came(seat("alice@x", false))),
-        (carol, came(seat("alice@x", false))),
     ]);
 }
 

@@ -244,6 +244,7 @@ impl Rooms {
         let Some(room) = self.room(&who.ns, name) else { return Err(Code::NotMember.into()) };
         let Some(at) = room.position(who.session) else { return Err(Code::NotMember.into()) };
         room.members[at].heard = cx.now.at;
+        room.active = cx.now.wall;
         Ok((room, at))
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Room {
     pub(super) host: Option<Arc<Party>>,
     /// When it was made.
     pub(super) made: Wall,
+    /// When somebody last came, went or asked something of it.
+    pub(super) active: Wall,
     /// Who was host before the server went down, and until when that one is host again on coming back.
     pub(super) heir: Option<(PeerId, Moment)>,
     /// Rises by one with each host, also across an empty time.
@@ -63,6 +65,7 @@ impl Room {
             members: Vec::new(),
             host: None,
             made,
+            active: made,
             heir: None,
             term: 0,
             last_host: None,
@@ -125,6 +128,7 @@ impl Room {
             self.host = Some(Arc::clone(who));
         }
         self.ends = None;
+        self.active = cx.now.wall;
         self.expect_life(cx.now.at);
         let code = if self.term == 1 && at == 0 { self.code.as_ref() } else { None };
         self.tell_joined(cx, at, n, code);
@@ -230,6 +234,10 @@ impl RoomView for Room {
 
     fn made(&self) -> Wall {
         self.made
+    }
+
+    fn active(&self) -> Wall {
+        self.active
     }
 
     fn members(&self, each: &mut dyn FnMut(event::Member<'_>)) {

@@ -51,6 +51,8 @@ struct RoomSnapshot {
     ends_ms: Option<u64>,
     #[serde(default = "unknown")]
     made: Wall,
+    #[serde(default = "unknown")]
+    active: Wall,
     heir: Option<PeerId>,
 }
 
@@ -89,6 +91,11 @@ impl Rooms {
                         lost.insert(member.session);
                     }
                 }
+            }
+            if let Some(host) =
+                room.host.as_ref().filter(|host| lost.contains(&host.session)).map(|host| host.id.clone())
+            {
+                room.inherit(cx.now.at, &host, cx.now.at + HEIR_MS);
             }
             up(&cx.hub.tallies().rooms);
             room.remove(cx, |member| lost.contains(&member.session), Left::Gone, None);
@@ -134,7 +141,8 @@ fn write(room: &Room, now: Moment) -> RoomSnapshot {
         }),
         ends_ms: room.ends.map(|ends| ends - now),
         made: room.made,
-        heir: room.heir.as_ref().map(|(heir, _)| heir.clone()),
+        active: room.active,
+        heir: room.heir.as_ref().filter(|(_, until)| now <= *until).map(|(heir, _)| heir.clone()),
     }
 }
 
@@ -159,6 +167,7 @@ fn read(saved: RoomSnapshot, now: Now) -> Room {
         // Nobody could give a sign of life while the server was down.
         heard: now.at,
     });
+    room.active = saved.active;
     room.members = members.collect();
     room.host = room.members.iter().find(|member| Some(member.session) == saved.host).map(|m| Arc::clone(&m.party));
     room.term = saved.term;

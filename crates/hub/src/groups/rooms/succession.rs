@@ -21,8 +21,15 @@ impl Room {
                 cx.spread(&mut told, &member.party);
             }
         }
+        if !gone.is_empty() {
+            self.active = cx.now.wall;
+        }
         let lost = self.host.as_ref().filter(|host| gone.iter().any(|member| member.session == host.session)).cloned();
         let next = if lost.is_some() { self.successor(cx) } else { None };
+        if lost.is_some() {
+            // From here on whoever is shown the room sees the next host; that it is told as a change comes below.
+            self.host = next.map(|at| Arc::clone(&self.members[at].party));
+        }
         for member in &gone {
             let was_host = lost.as_ref().is_some_and(|host| host.session == member.session);
             let next_host = next.filter(|_| was_host).map(|at| &self.members[at].party.id);
@@ -34,11 +41,10 @@ impl Room {
             }
         }
         if let Some(host) = lost {
-            if why == Left::Gone && self.heir.is_none() && cx.hub.is_draining() {
-                self.heir = Some((host.id.clone(), Moment::NEVER));
+            if why == Left::Gone && cx.hub.is_draining() {
+                self.inherit(cx.now.at, &host.id, Moment::NEVER);
             }
             self.last_host = Some(host.id.clone());
-            self.host = None;
             if let Some(at) = next {
                 self.crown_after(cx, at, HostWhy::Succeeded, Some(&host.id));
             }
@@ -57,6 +63,13 @@ impl Room {
         let Some((_, until)) = self.heir.take_if(|(heir, _)| *heir == member.party.id) else { return };
         if cx.now.at <= until && !self.is_host(member.session) {
             self.crown(cx, at, HostWhy::Returned);
+        }
+    }
+
+    /// Remembers who was host when the server went down, unless the one from an earlier time may still come back.
+    pub(super) fn inherit(&mut self, now: Moment, host: &PeerId, until: Moment) {
+        if self.heir.as_ref().is_none_or(|(_, until)| *until < now) {
+            self.heir = Some((host.clone(), until));
         }
     }
 
