@@ -15,8 +15,9 @@ fn a_payload_comes_to_every_subscriber_and_to_its_sender_as_it_was() {
     for payload in [r#"{"z":1.0, "a":[]}"#, "null", "\"x\""] {
         table.say("a", &format!(r#"{{"type":"publish","topic":"t","payload":{payload}}}"#));
         let told = format!(r#"{{"topic":"t","payload":{payload}}}"#);
-        assert_eq!(table.heard("a"), [told.clone()]);
-        assert_eq!(table.heard("b"), [told]);
+        for name in ["a", "b"] {
+            assert_eq!(table.heard(name), [told.as_str()]);
+        }
     }
     table.tell("b", json!({"type": "unsubscribe", "topic": "t"}));
     table.tell("a", json!({"type": "publish", "topic": "t", "payload": 1}));

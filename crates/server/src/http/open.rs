@@ -16,7 +16,7 @@ use crate::version::{VERSION, Version};
 
 /// The process lives and answers. Nothing else: whoever restarts it on a "no" would make a bad disk worse.
 pub(super) async fn health() -> &'static str {
-    "OK\n"
+    "OK"
 }
 
 #[derive(Serialize)]

@@ -126,3 +126,17 @@ async fn what_a_native_peer_publishes_reaches_dialects_and_the_other_way_round()
     let said = if said["data"] == json!({"x": 1}) { native.next("published").await } else { said };
     assert_eq!(said["data"], json!([2]));
 }
+
+#[tokio::test]
+async fn health_checks_of_the_originals_find_what_they_look_for() {
+    let server = Wigwag::new().set("dialects.listen", "yjs=127.0.0.1:0,tom=127.0.0.1:0").start().await;
+    let (yjs, tom) = (server.pinned("yjs").await, server.pinned("tom").await);
+    assert_eq!(http::get(yjs, "/").await.body, "okay");
+    assert_eq!(http::get(tom, "/health").await.json(), json!({"ok": true}));
+    let plain = http::ask(server.address, "GET", "/", "Accept: text/plain\r\n", "").await;
+    assert_eq!((plain.status, plain.body.as_str()), (200, "okay"));
+    let json = http::ask(server.address, "GET", "/health", "Accept: application/json\r\n", "").await;
+    assert_eq!(json.json(), json!({"ok": true}));
+    assert_eq!(server.get("/health").await.body, "OK");
+    assert!(server.get("/").await.body.contains("This is Wigwag"));
+}

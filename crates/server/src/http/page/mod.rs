@@ -3,6 +3,8 @@
 //! One self-contained document. Its policy lets in nothing but its own style and script, each named by its hash,
 //! and lets it fetch nothing but this server's counts.
 
+mod dialects;
+
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -13,6 +15,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
 
 use super::Site;
 use crate::config::Config;
+use crate::dialects::Routes;
 use crate::version::VERSION;
 
 const HTML: &str = include_str!("page.html");
@@ -30,6 +33,7 @@ pub(super) struct Template {
     url: Option<String>,
     tls: bool,
     guests: bool,
+    routes: Routes,
 }
 
 impl Template {
@@ -51,6 +55,7 @@ impl Template {
             url: config.server.public_url.url().map(Into::into),
             tls: !config.tls.cert.as_os_str().is_empty(),
             guests: config.auth.guests,
+            routes: Routes::new(config),
         }
     }
 
@@ -81,10 +86,11 @@ pub(super) async fn page(State(site): State<Arc<Site>>, headers: HeaderMap) -> R
             .html
             .replace("{{host}}", &escape(host))
             .replace("{{url}}", &escape(&url))
-            .replace("{{socket}}", &escape(&socket));
+            .replace("{{socket}}", &escape(&socket))
+            .replace("{{dialects}}", &rows(&dialects::lines(&template.routes, &url)));
         ([(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
     } else {
-        ([(CONTENT_TYPE, "text/plain; charset=utf-8")], text(&url, &socket, template.guests)).into_response()
+        ([(CONTENT_TYPE, "text/plain; charset=utf-8")], text(template, &url, &socket)).into_response()
     };
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, template.policy.clone());
@@ -93,8 +99,29 @@ pub(super) async fn page(State(site): State<Arc<Site>>, headers: HeaderMap) -> R
     response
 }
 
-fn text(url: &str, socket: &str, guests: bool) -> String {
-    let hello = if guests { "Say {\"type\":\"hello\"} to come in as a guest.\n" } else { "" };
+/// The dialects as rows of the page.
+fn rows(lines: &[dialects::Line]) -> String {
+    let row = |line: &dialects::Line| {
+        let dialects::Line { title, name, code } = line;
+        format!(
+            "<h3>{}</h3>\n    <div class=\"line\"><pre tabindex=\"0\"><code id=\"line-{name}\">{}</code></pre>\
+             <button type=\"button\" data-copy=\"line-{name}\" hidden>Copy<span class=\"quiet\"> the line for {}\
+             </span></button></div>\n",
+            escape(title),
+            escape(code),
+            escape(title),
+        )
+    };
+    lines.iter().map(row).collect()
+}
+
+fn text(template: &Template, url: &str, socket: &str) -> String {
+    let lines = dialects::lines(&template.routes, url);
+    let width = lines.iter().map(|line| line.title.len()).max().unwrap_or(0);
+    let moves: String = lines.iter().map(|line| format!("  {:width$}  {}\n", line.title, line.code)).collect();
+    let moves =
+        if moves.is_empty() { moves } else { format!("\nApps that exist need another URL and nothing else:\n{moves}") };
+    let hello = if template.guests { "Say {\"type\":\"hello\"} to come in as a guest.\n" } else { "" };
     format!(
         "This is Wigwag {}, a signaling server: programs find each other here and then talk directly.\n\
          \n\
@@ -104,7 +131,7 @@ fn text(url: &str, socket: &str, guests: bool) -> String {
          Metrics   {url}/metrics\n\
          Health    {url}/health   {url}/ready\n\
          \n\
-         {hello}",
+         {hello}{moves}",
         VERSION.version,
         wigwag_wire::VERSION,
         wigwag_wire::VERSION,
