@@ -156,7 +156,8 @@ impl Cx<'_> {
         self.hub.frames(event, to, Scene { now: self.now.wall, room })
     }
 
-    fn tell_frames(&mut self, session: SessionId, frames: Frames, event: u8) {
+    /// Tells one session what is written already. Takes the lock of its shard.
+    pub(crate) fn tell_frames(&mut self, session: SessionId, frames: Frames, event: u8) {
         if frames.is_empty() {
             return;
         }

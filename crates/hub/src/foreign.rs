@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use wigwag_wire::event::{Delivery, Presence};
 use wigwag_wire::request::Signal;
-use wigwag_wire::{Namespace, PeerId, Refusal, Request, RoomName, SwarmName};
+use wigwag_wire::{Namespace, PeerId, PublicKey, Refusal, Request, RoomName, SwarmName};
 
 use crate::admission::{Origin, Pass};
 use crate::hub::Hub;
-use crate::ids::{DialectId, GroupKind, Party, SocketId};
+use crate::ids::{DialectId, GroupKind, Party, SessionId, SocketId};
 use crate::input::Input;
 use crate::output::Outputs;
 use crate::peers::{Opening, Owner};
@@ -31,6 +31,17 @@ pub struct Foreigner {
     pub opened: Moment,
     /// What proves that this is the peer who has the id already: a hash of what that peer gave here, too.
     pub secret: Option<[u8; 16]>,
+}
+
+/// Who has an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its session; where the id has several, the one that began first.
+    pub session: SessionId,
+    /// How it is spoken to.
+    pub dialect: DialectId,
+    /// The key that it proved, in the native protocol.
+    pub key: Option<PublicKey>,
 }
 
 /// How many are in a swarm.
@@ -61,6 +72,11 @@ impl Hub {
         let party = self.open(now, opening, out)?;
         self.proved(pass);
         Ok(party)
+    }
+
+    /// From now on, this is what lets the same peer take the session's id over.
+    pub fn set_secret(&self, who: &Party, secret: Option<[u8; 16]>) {
+        self.peers(who.session).lock().set_owner(who.session, secret.map_or(Owner::Nobody, Owner::Secret));
     }
 
     /// Ends it.
@@ -124,6 +140,11 @@ impl Hub {
     /// The presence of an id, for one who could learn it anyway.
     pub fn presence_of(&self, ns: &Namespace, id: &PeerId) -> Presence {
         self.home(ns, id.as_str()).lock().presence_of(ns, id)
+    }
+
+    /// Who has an id, for one who could learn it anyway.
+    pub fn holder(&self, ns: &Namespace, id: &PeerId) -> Option<Holder> {
+        self.home(ns, id.as_str()).lock().holder(ns, id)
     }
 
     /// The ids of a dialect's live sessions in a namespace, for operators who let peers list each other.

@@ -23,7 +23,7 @@ mod voice;
 
 pub use admission::{BadPrefix, Origin, Pass, Prefix};
 pub use connection::{Claimed, Connection, Received};
-pub use foreign::{Foreigner, SwarmCounts};
+pub use foreign::{Foreigner, Holder, SwarmCounts};
 pub use groups::rooms::{PartyInfo, RoomDetail, RoomInfo, RoomMemberInfo};
 pub use hub::Hub;
 pub use ids::{DialectId, GroupKey, GroupKind, Party, SessionId, SocketId};

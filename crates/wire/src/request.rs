@@ -84,7 +84,7 @@ pub enum Request<'a> {
     /// `beat`: I am alive, for the network to know.
     Beat(NetworkOnly),
     /// `role`: this node has these roles.
-    Role(Role),
+    Role(Role<'a>),
     /// `swarm.announce`: I am in this swarm; give me some of the others.
     SwarmAnnounce(SwarmAnnounce),
     /// `swarm.leave`.

@@ -253,14 +253,14 @@ impl Say {
         let joined = [Node { id: &carol, device: &none, roles: &[], me: None }];
         let (left, other) = ([PartyRef { id: &bob, device: &laptop }], PartyRef { id: &carol, device: &none });
         let nodes = |joined, left, count| {
-            Event::NetworkNodes(NetworkNodes { network: &network, joined, left, count, all: &[] })
+            Event::NetworkNodes(NetworkNodes { network: &network, joined, left, count, all: &[], gone: &[] })
         };
         self.says(&nodes(&joined, &left, 2));
         self.says(&nodes(&[], &left, 1));
         let from = [left[0].clone(), other];
         self.says(&Event::Beats(Beats { network: &network, from: &from }));
-        self.says(&Event::Role(RoleEvent { network: &network, id: &bob, roles: &roles, from: &alice }));
-        self.says(&Event::Role(RoleEvent { network: &network, id: &bob, roles: &[], from: &bob }));
+        self.says(&Event::Role(RoleEvent { network: &network, id: &bob, roles: &roles, from: &alice, foreign: None }));
+        self.says(&Event::Role(RoleEvent { network: &network, id: &bob, roles: &[], from: &bob, foreign: None }));
         let swarm = SwarmName::new("big-file").unwrap();
         let peers = [PartyRef { id: &alice, device: &none }, PartyRef { id: &bob, device: &laptop }];
         let some = |re, peers, complete, incomplete| {

@@ -122,9 +122,9 @@ impl Networks {
         Ok(())
     }
 
-    fn role(&mut self, cx: &mut Cx<'_>, who: &Arc<Party>, role: &Role) -> Result<(), Refusal> {
+    fn role(&mut self, cx: &mut Cx<'_>, who: &Arc<Party>, role: &Role<'_>) -> Result<(), Refusal> {
         let (_, network) = self.joined(who, &role.network)?;
-        network.assign(cx, who, &role.id, &role.roles)
+        network.assign(cx, who, role)
     }
 
     /// The network, if the asker is a node of it.

@@ -43,6 +43,7 @@ use self::session::Session;
 use self::slots::Slots;
 use self::stored::{Keeping, Numbers, Unsure};
 use self::timers::Timers;
+use crate::foreign::Holder;
 use crate::ids::{GroupKey, Party, SessionId, SocketId};
 use crate::limiter::Rate;
 use crate::lock::Timed;
@@ -133,6 +134,20 @@ impl Peers {
     pub(crate) fn presence_of(&self, ns: &Namespace, id: &PeerId) -> Presence {
         let sessions = self.receivers(ns, id.as_str(), None);
         sessions.into_iter().map(|session| self.presence(session)).max().unwrap_or(Presence::Gone)
+    }
+
+    /// Who has an id.
+    pub(crate) fn holder(&self, ns: &Namespace, id: &PeerId) -> Option<Holder> {
+        let session = *self.receivers(ns, id.as_str(), None).first()?;
+        let Session { party, owner, .. } = self.session(session)?;
+        Some(Holder { session, dialect: party.dialect, key: owner.key() })
+    }
+
+    /// Changes who may take a session's place.
+    pub(crate) fn set_owner(&mut self, id: SessionId, owner: Owner) {
+        if let Some(session) = self.session_mut(id) {
+            session.owner = owner;
+        }
     }
 
     /// Who a session is, unless it is over.

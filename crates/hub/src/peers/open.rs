@@ -104,8 +104,9 @@ impl Peers {
                 self.close(cx, *id, Code::Superseded);
                 continue;
             }
-            let is_own = matches!(opening.owner, Owner::Secret(_)) && session.owner == opening.owner;
-            if !is_native && !is_own {
+            // What is secret in one dialect may be known in another.
+            let is_same = session.party.dialect == opening.dialect && session.owner == opening.owner;
+            if !is_native && !(is_same && matches!(opening.owner, Owner::Secret(_))) {
                 return Err(Code::NameTaken.into());
             }
         }

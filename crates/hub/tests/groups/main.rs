@@ -12,7 +12,6 @@ mod topics;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use table::Table;
 use wigwag_hub::{Frames, Hub, Native, Party, Scene, Voice};
 use wigwag_wire::Event;

@@ -82,6 +82,9 @@ pub struct NetworkNodes<'a> {
     /// All of them, for dialects that always tell the whole list.
     #[serde(skip)]
     pub all: &'a [Node<'a>],
+    /// Who went, with what they last were, for dialects that tell it.
+    #[serde(skip)]
+    pub gone: &'a [Node<'a>],
 }
 
 /// These nodes beat.
@@ -104,6 +107,9 @@ pub struct RoleEvent<'a> {
     pub roles: &'a [Kind],
     /// Who said so.
     pub from: &'a PeerId,
+    /// The frame that it came in, where the sender speaks a dialect.
+    #[serde(skip)]
+    pub foreign: Option<Foreign<'a>>,
 }
 
 /// Some of a swarm.

@@ -56,13 +56,15 @@ pub struct NetworkOnly {
 
 /// This node has these roles.
 #[derive(Debug)]
-pub struct Role {
+pub struct Role<'a> {
     /// The network.
     pub network: NetworkName,
     /// The node.
     pub id: PeerId,
     /// Its roles: at most 16.
     pub roles: Vec<Kind>,
+    /// The frame that it came in, where the sender speaks a dialect.
+    pub foreign: Option<Foreign<'a>>,
 }
 
 /// I am in this swarm.
@@ -121,12 +123,13 @@ impl NetworkOnly {
     }
 }
 
-impl Role {
+impl Role<'_> {
     pub(super) fn read(fields: &Fields<'_>) -> Result<Self, Refusal> {
         Ok(Self {
             network: network(fields)?,
             id: fields.needed("id", PeerId::new)?,
             roles: fields.list("roles", (0, ROLES_MAX), Kind::new)?.ok_or_else(|| missing("roles"))?,
+            foreign: None,
         })
     }
 }

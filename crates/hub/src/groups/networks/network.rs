@@ -10,14 +10,19 @@ use serde_json::value::RawValue;
 use smallvec::SmallVec;
 use wigwag_wire::event::{self, Beats, NetworkJoined, NetworkNodes, PartyRef, RoleEvent};
 use wigwag_wire::limits::is_full;
+use wigwag_wire::request::Role;
 use wigwag_wire::{Code, Device, Event, Kind, NetworkName, PeerId, Refusal};
 
 use crate::cx::{Cx, Spread};
-use crate::ids::Party;
+use crate::ids::{DialectId, Party};
 use crate::time::Moment;
+use crate::voice::Frames;
 
 /// Up to so many nodes that beat within one window are each told of the others alone; more are all told the same.
 const OWN_BEATS: usize = 16;
+
+/// What each beat of a window is in a dialect.
+type Singles = SmallVec<[(DialectId, Vec<Frames>); 1]>;
 
 pub(super) struct Network {
     pub(super) name: NetworkName,
@@ -53,6 +58,8 @@ pub(super) struct Node {
 pub(super) struct Gone {
     pub(super) id: PeerId,
     pub(super) device: Device,
+    pub(super) roles: Vec<Kind>,
+    pub(super) me: Option<Box<RawValue>>,
     /// The change with which it had come.
     pub(super) since: u64,
     /// The change with which it went.
@@ -117,8 +124,9 @@ impl Network {
         };
         if let Some(node) = self.take(at) {
             let at = self.next_change();
-            let Party { id, device, .. } = &*node.party;
-            self.left.push(Gone { id: id.clone(), device: device.clone(), since: node.since, at });
+            let Node { party, roles, me, since, .. } = node;
+            let (id, device) = (party.id.clone(), party.device.clone());
+            self.left.push(Gone { id, device, roles, me, since, at });
         }
         true
     }
@@ -132,19 +140,22 @@ impl Network {
         }
     }
 
-    /// Gives all nodes of an id these roles, and tells everyone.
-    pub(super) fn assign(&mut self, cx: &mut Cx<'_>, who: &Party, id: &PeerId, roles: &[Kind]) -> Result<(), Refusal> {
-        let Some(places) = self.places.get(id) else {
+    /// Gives all nodes of an id these roles, and tells everyone. Of an id that is no node, those are told who speak the same dialect
+    /// as the one who said so, for its frame is theirs.
+    pub(super) fn assign(&mut self, cx: &mut Cx<'_>, who: &Party, role: &Role<'_>) -> Result<(), Refusal> {
+        let Role { id, roles, foreign, .. } = role;
+        let places = self.places.get(id);
+        if places.is_none() && foreign.is_none() {
             return Err(Refusal::new(Code::NotFound, "The network has no node of that id."));
-        };
-        for at in places {
+        }
+        for at in places.into_iter().flatten() {
             if let Some(node) = self.nodes.get_mut(at) {
-                node.roles = roles.to_vec();
+                node.roles.clone_from(roles);
             }
         }
-        let event = Event::Role(RoleEvent { network: &self.name, id, roles, from: &who.id });
+        let event = Event::Role(RoleEvent { network: &self.name, id, roles, from: &who.id, foreign: *foreign });
         let mut spread = Spread::new(&event);
-        for node in self.nodes.values() {
+        for node in self.nodes.values().filter(|node| places.is_some() || node.party.dialect == who.dialect) {
             cx.spread(&mut spread, &node.party);
         }
         Ok(())
@@ -178,9 +189,11 @@ impl Network {
             return;
         }
         let all: Vec<event::Node<'_>> = self.nodes.values().map(Node::shown).collect();
-        let news = |since: u64| News {
-            joined: self.nodes.range(since + 1..).map(|(_, node)| node.shown()).collect(),
-            left: self.left.iter().filter(|gone| self.is_news(gone, since)).map(Gone::shown).collect(),
+        let news = |since: u64| {
+            let joined = self.nodes.range(since + 1..).map(|(_, node)| node.shown()).collect();
+            let gone: Vec<_> = self.left.iter().filter(|gone| self.is_news(gone, since)).map(Gone::shown).collect();
+            let left = gone.iter().map(|node| PartyRef { id: node.id, device: node.device }).collect();
+            News { joined, left, gone }
         };
         let for_all = news(self.told);
         let event = for_all.event(&self.name, &all);
@@ -203,7 +216,7 @@ impl Network {
         gone.since <= since && since < gone.at && self.place(&gone.id, &gone.device).is_none()
     }
 
-    fn tell_beats(&mut self, cx: &mut Cx<'_>) {
+    fn tell_beats(&self, cx: &mut Cx<'_>) {
         let from: Vec<&Party> = self.nodes.values().filter(|n| n.beat).map(|n| &*n.party).collect();
         if from.is_empty() {
             return;
@@ -211,7 +224,12 @@ impl Network {
         let refs: Vec<PartyRef<'_>> = from.iter().map(|p| party_ref(p)).collect();
         let event = Event::Beats(Beats { network: &self.name, from: &refs });
         let mut spread = Spread::new(&event);
+        let mut foreign = SmallVec::new();
         for node in self.nodes.values() {
+            if node.party.dialect != DialectId::NATIVE {
+                self.tell_beats_singly(cx, &node.party, &from, &mut foreign);
+                continue;
+            }
             if !node.beat || from.len() > OWN_BEATS {
                 cx.spread(&mut spread, &node.party);
                 continue;
@@ -222,6 +240,21 @@ impl Network {
                 cx.tell(&node.party, &Event::Beats(Beats { network: &self.name, from: &others }));
             }
         }
+    }
+
+    /// A dialect hears of each beat by itself, and never of its own. Each is written once: `written` keeps them by dialect.
+    fn tell_beats_singly(&self, cx: &mut Cx<'_>, to: &Party, from: &[&Party], written: &mut Singles) {
+        let known = written.iter().position(|(dialect, _)| *dialect == to.dialect);
+        let at = known.unwrap_or_else(|| {
+            let single =
+                |of: &&Party| cx.frames(&Event::Beats(Beats { network: &self.name, from: &[party_ref(of)] }), to, None);
+            written.push((to.dialect, from.iter().map(single).collect()));
+            written.len() - 1
+        });
+        let others = from.iter().zip(&written[at].1).filter(|(of, _)| of.session != to.session);
+        let frames: Frames = others.flat_map(|(_, frames)| frames.iter().cloned()).collect();
+        let event = Event::Beats(Beats { network: &self.name, from: &[] });
+        cx.tell_frames(to.session, frames, event.index());
     }
 
     /// Everyone knows everything.
@@ -273,8 +306,8 @@ impl Node {
 }
 
 impl Gone {
-    fn shown(&self) -> PartyRef<'_> {
-        PartyRef { id: &self.id, device: &self.device }
+    fn shown(&self) -> event::Node<'_> {
+        event::Node { id: &self.id, device: &self.device, roles: &self.roles, me: self.me.as_deref() }
     }
 }
 
@@ -282,6 +315,7 @@ impl Gone {
 struct News<'a> {
     joined: Vec<event::Node<'a>>,
     left: Vec<PartyRef<'a>>,
+    gone: Vec<event::Node<'a>>,
 }
 
 impl<'a> News<'a> {
@@ -290,8 +324,8 @@ impl<'a> News<'a> {
     }
 
     fn event(&'a self, network: &'a NetworkName, all: &'a [event::Node<'a>]) -> Event<'a> {
-        let count = all.len() as u32;
-        Event::NetworkNodes(NetworkNodes { network, joined: &self.joined, left: &self.left, count, all })
+        let News { joined, left, gone } = self;
+        Event::NetworkNodes(NetworkNodes { network, joined, left, count: all.len() as u32, all, gone })
     }
 }
 

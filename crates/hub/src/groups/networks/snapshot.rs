@@ -45,6 +45,10 @@ struct NodeSnapshot {
 struct GoneSnapshot {
     id: PeerId,
     device: Device,
+    #[serde(default)]
+    roles: Vec<Kind>,
+    #[serde(default)]
+    me: Option<String>,
     since: u64,
     at: u64,
 }
@@ -86,22 +90,24 @@ impl NetworkSnapshot {
         network.left.extend(self.left.into_iter().map(|g| Gone {
             id: g.id,
             device: g.device,
+            roles: g.roles,
+            me: g.me.and_then(|me| RawValue::from_string(me).ok()),
             since: g.since,
             at: g.at,
         }));
         for node in self.nodes {
-            let party = cx.party(node.session).filter(|p| p.ns == key.ns);
+            let NodeSnapshot { at, session, id, device, roles, me, since, knows, beat } = node;
+            let me = me.and_then(|me| RawValue::from_string(me).ok());
+            let party = cx.party(session).filter(|p| p.ns == key.ns);
             match party.filter(|p| cx.enter(p, key.clone()).is_ok()) {
                 Some(party) => {
-                    network.beats |= node.beat;
-                    let me = node.me.and_then(|me| RawValue::from_string(me).ok());
-                    let NodeSnapshot { at, roles, since, knows, beat, .. } = node;
+                    network.beats |= beat;
                     network.put(at, Node { party, roles, me, since, knows, beat });
                 }
                 None => {
                     network.changes += 1;
                     let at = network.changes;
-                    network.left.push(Gone { id: node.id, device: node.device, since: node.since, at });
+                    network.left.push(Gone { id, device, roles, me, since, at });
                 }
             }
         }
@@ -127,6 +133,8 @@ impl NodeSnapshot {
 
 impl GoneSnapshot {
     fn of(gone: &Gone) -> Self {
-        Self { id: gone.id.clone(), device: gone.device.clone(), since: gone.since, at: gone.at }
+        let me = gone.me.as_ref().map(|me| me.get().to_owned());
+        let Gone { id, device, roles, since, at, .. } = gone;
+        Self { id: id.clone(), device: device.clone(), roles: roles.clone(), me, since: *since, at: *at }
     }
 }
