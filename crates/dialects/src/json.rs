@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -15,9 +16,25 @@ pub(crate) fn frame(message: &impl Serialize) -> Bytes {
     serde_json::to_vec(message).map_or_else(|_| Bytes::new(), Bytes::from)
 }
 
-/// Reads a message, or nothing where the text is not such a one.
+/// Reads a message, or nothing where the text is not such a one. A message is an object: a list of its fields' values is none.
 pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
-    serde_json::from_str(text).ok()
+    text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+/// Whether a text is JSON at all.
+pub(crate) fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// For fields that must hold a text and something in it: anything else counts as missing. Goes with `#[serde(borrow, default)]`.
+pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Text<'de>>, D::Error> {
+    <&RawValue>::deserialize(from).map(text_of)
+}
+
+/// A text with something in it.
+pub(crate) fn text_of(raw: &RawValue) -> Option<Text<'_>> {
+    let plain = serde_json::from_str::<&str>(raw.get()).map(Cow::Borrowed);
+    plain.or_else(|_| serde_json::from_str::<String>(raw.get()).map(Cow::Owned)).ok().filter(|text| !text.is_empty())
 }
 
 /// For fields that may hold anything: `null` is there too. Goes with `#[serde(borrow, default)]`.
@@ -62,6 +79,33 @@ mod tests {
         assert_eq!(with_field("{}", "\"n\":1"), "{\"n\":1}");
         assert_eq!(with_field("{ } ", "\"n\":1"), "{\"n\":1}");
         assert_eq!(with_field("{\"b\": 1.0, \"a\":[{}] }\n", "\"n\":1"), "{\"b\": 1.0, \"a\":[{}],\"n\":1}");
+    }
+
+    #[test]
+    fn a_list_is_no_message() {
+        #[derive(Deserialize)]
+        struct Message {
+            n: u8,
+        }
+        assert_eq!(read::<Message>(" \n{\"n\":1}").map(|message| message.n), Some(1));
+        assert!(read::<Message>("[1]").is_none());
+        assert!(is_json("[1]") && !is_json("[1"));
+    }
+
+    #[test]
+    fn a_text_field_that_holds_none_is_missing() {
+        #[derive(Deserialize)]
+        struct Message<'a> {
+            #[serde(borrow, default, deserialize_with = "text")]
+            word: Option<Text<'a>>,
+        }
+        let word = |json: &'static str| read::<Message<'_>>(json).map(|message| message.word);
+        assert_eq!(word(r#"{"word":"a"}"#), Some(Some("a".into())));
+        assert_eq!(word(r#"{"word":"\u0061"}"#), Some(Some("a".into())));
+        for nothing in [r#"{}"#, r#"{"word":""}"#, r#"{"word":null}"#, r#"{"word":7}"#, r#"{"word":"\ud800"}"#] {
+            assert_eq!(word(nothing), Some(None), "{nothing}");
+        }
+        assert_eq!(word(r#"{"word":"a","word":"b"}"#), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::dialect::Dialect;
-use crate::json::{Text, read};
+use crate::json::{Text, is_json, read};
 use crate::turn::{Interpreter, Turn};
 
 /// Errors before the dialect is known satisfy every dialect that could be meant.
@@ -40,7 +40,7 @@ impl Sniffer {
     fn guess(&self, text: &str) -> Result<Dialect, &'static [u8]> {
         let glance: Glance<'_> = match read(text) {
             Some(glance) => glance,
-            None if read::<IgnoredAny>(text).is_some() => return Err(UNKNOWN),
+            None if is_json(text) => return Err(UNKNOWN),
             None => return Err(NOT_JSON),
         };
         let dialect = glance.dialect(|dialect| self.0.contains(&dialect));
@@ -128,6 +128,7 @@ mod tests {
         assert_eq!(all.guess(r#"{"type":"register"}"#), Err(NOBODY));
         assert_eq!(all.guess(r#"{"type":"teleport"}"#), Err(UNKNOWN));
         assert_eq!(all.guess("[]"), Err(UNKNOWN));
+        assert_eq!(all.guess(r#"["subscribe",null,null,null,null,[],null]"#), Err(UNKNOWN));
         assert_eq!(all.guess("7"), Err(UNKNOWN));
     }
 

@@ -39,7 +39,15 @@ fn who_unsubscribes_or_is_gone_is_not_counted_any_more() {
 #[test]
 fn a_bad_frame_costs_its_sender_nothing_but_the_frame() {
     let mut table = room();
-    for bad in ["{", "7", "null", r#"{"type":7}"#, r#"{"type":"subscribe","topics":"doc"}"#, r#"{"type":"publish"}"#] {
+    for bad in [
+        "{",
+        "7",
+        "null",
+        r#"{"type":7}"#,
+        r#"{"type":"subscribe","topics":"doc"}"#,
+        r#"{"type":"publish"}"#,
+        r#"["publish",[],"doc"]"#,
+    ] {
         table.say("a", bad);
     }
     table.say_bytes("a", &[0xff, 0xfe]);
