@@ -105,8 +105,10 @@ impl Peers {
                 continue;
             }
             // What is secret in one dialect may be known in another.
-            let is_same = session.party.dialect == opening.dialect && session.owner == opening.owner;
-            if !is_native && !(is_same && matches!(opening.owner, Owner::Secret(_))) {
+            let is_own = matches!(opening.owner, Owner::Secret(_))
+                && session.owner == opening.owner
+                && session.party.dialect == opening.dialect;
+            if !is_native && !is_own {
                 return Err(Code::NameTaken.into());
             }
         }
