@@ -194,9 +194,11 @@ impl Hub {
         })
     }
 
-    /// Whether a party is in a swarm.
-    pub fn is_in_swarm(&self, who: &Party, swarm: &SwarmName) -> bool {
-        self.group_at(&who.ns, GroupKind::Swarm, swarm.as_str()).lock().swarms.has(&who.ns, swarm, who.session)
+    /// Whether a session of an id is in a swarm.
+    pub fn is_in_swarm(&self, ns: &Namespace, id: &PeerId, swarm: &SwarmName) -> bool {
+        let sessions = self.home(ns, id.as_str()).lock().receivers(ns, id.as_str(), None);
+        let shard = self.group_at(ns, GroupKind::Swarm, swarm.as_str()).lock();
+        sessions.iter().any(|session| shard.swarms.has(ns, swarm, *session))
     }
 
     /// How many are in a swarm.

@@ -109,7 +109,7 @@ impl Peers {
     }
 
     /// The sessions that a signal is for.
-    pub(super) fn receivers(&self, ns: &Namespace, to: &str, device: Option<&str>) -> SmallVec<[SessionId; 2]> {
+    pub(crate) fn receivers(&self, ns: &Namespace, to: &str, device: Option<&str>) -> SmallVec<[SessionId; 2]> {
         let Some(entry) = self.directory.get(&AddressRef { ns: ns.as_str(), id: to }) else { return SmallVec::new() };
         let wanted = |s: &SessionId| {
             device.is_none_or(|device| self.session(*s).is_some_and(|s| s.party.device.as_str() == device))
