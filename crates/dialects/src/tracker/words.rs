@@ -270,6 +270,8 @@ fn as_object<S: Serializer>(files: &[(String, Counts)], to: S) -> Result<S::Ok, 
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
