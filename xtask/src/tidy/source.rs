@@ -14,6 +14,9 @@ const OPENING_SENTENCES: usize = 3;
 /// The pure crates: each carries the same `clippy.toml`.
 const GUARDED: &[&str] = &["crates/wire", "crates/hub", "crates/sim"];
 
+/// Packages outside the workspace.
+const APART: &[&str] = &["fuzz/", "tests/matchbox/"];
+
 /// The copies of the pure crates' guard are identical, because clippy merges nothing.
 pub(super) fn guards(tree: &Tree) -> Vec<Finding> {
     let path = |folder: &&str| format!("{folder}/clippy.toml");
@@ -54,7 +57,8 @@ pub(super) fn hash_order(tree: &Tree) -> Vec<Finding> {
 
 /// Every crate of the workspace takes the workspace's lints.
 pub(super) fn lints_inherited(tree: &Tree) -> Vec<Finding> {
-    tree.texts(|path| path.ends_with("/Cargo.toml") && !path.starts_with("fuzz/"))
+    let apart = |path: &str| APART.iter().any(|folder| path.starts_with(folder));
+    tree.texts(|path| path.ends_with("/Cargo.toml") && !apart(path))
         .filter(|(_, text)| !text.contains("[lints]\nworkspace = true"))
         .map(|(path, _)| Finding::new(path, 0, "lacks `[lints] workspace = true`"))
         .collect()

@@ -1,0 +1,32 @@
+import { WebrtcProvider } from 'y-webrtc';
+import * as Y from 'yjs';
+
+import { until } from './hear.js';
+
+Object.assign(globalThis, { holds, meets, open });
+
+/** Opens `doc` in a room, and waits until the server has us there: it sends even our own words back. */
+function open(room, signaling, password) {
+  globalThis.doc = new Y.Doc();
+  globalThis.provider = new WebrtcProvider(room, doc, {
+    signaling: [signaling],
+    password,
+    filterBcConns: false,
+    peerOpts: { config: { iceServers: [] } },
+  });
+  return new Promise((resolve) => provider.signalingConns[0].on('message', ({ topic }) => topic === room && resolve()));
+}
+
+/** Waits until `doc` holds this text. */
+function holds(text) {
+  return until(doc, 'update', () => doc.getText('page').toString() === text);
+}
+
+/** Waits until `count` others are connected by WebRTC; how many are by other means. */
+async function meets(count) {
+  await until(provider, 'peers', () => provider.room?.webrtcConns.size === count);
+  const { webrtcConns, bcConns } = provider.room;
+  const open = [...webrtcConns.values()].map(({ peer }) => peer.connected || new Promise((resolve) => peer.once('connect', resolve)));
+  await Promise.all(open);
+  return bcConns.size;
+}
