@@ -30,7 +30,7 @@ impl Twenty {
     }
 
     fn read_raw(raw: &RawValue) -> Option<Self> {
-        Self::read(&read::<Text<'_>>(raw.get())?)
+        Self::read(&part::<Text<'_>>(raw)?)
     }
 
     /// As on the wire.
@@ -111,7 +111,7 @@ struct OfferFields<'a> {
 
 impl<'a> Message<'a> {
     pub(super) fn action(&self) -> Option<Action> {
-        match &*read::<Text<'_>>(self.action?.get())? {
+        match &*part::<Text<'_>>(self.action?)? {
             "announce" => Some(Action::Announce),
             "scrape" => Some(Action::Scrape),
             _ => None,
@@ -125,7 +125,7 @@ impl<'a> Message<'a> {
     /// One or many; `None` where there is no such field, `Some(None)` where it is a bad one.
     pub(super) fn info_hashes(&self) -> Option<Option<Vec<Twenty>>> {
         let raw = self.info_hash?;
-        let many = || read::<Vec<Text<'_>>>(raw.get())?.iter().map(|text| Twenty::read(text)).collect();
+        let many = || part::<Vec<Text<'_>>>(raw)?.iter().map(|text| Twenty::read(text)).collect();
         Some(Twenty::read_raw(raw).map(|one| vec![one]).or_else(many))
     }
 
@@ -136,7 +136,7 @@ impl<'a> Message<'a> {
     /// Clients that leave the event out, or empty, are there and say nothing more.
     pub(super) fn happened(&self) -> Option<Happened> {
         let Some(raw) = self.event else { return Some(Happened::Present) };
-        match &*read::<Text<'_>>(raw.get())? {
+        match &*part::<Text<'_>>(raw)? {
             "" | "empty" | "started" | "update" | "paused" => Some(Happened::Present),
             "completed" => Some(Happened::Completed),
             "stopped" => Some(Happened::Stopped),
@@ -157,12 +157,11 @@ impl<'a> Message<'a> {
 
     pub(super) fn offers(&self) -> Option<Vec<Offer<'a>>> {
         let Some(raw) = self.offers else { return Some(Vec::new()) };
-        let offers = read::<Vec<OfferFields<'a>>>(raw.get())?;
-        let good = |fields: OfferFields<'a>| {
-            is_object(fields.offer).then_some(())?;
+        let good = |raw: &'a RawValue| {
+            let fields = read::<OfferFields<'a>>(raw.get()).filter(|fields| is_object(fields.offer))?;
             Some(Offer { offer_id: Twenty::read_raw(fields.offer_id)?, offer: fields.offer })
         };
-        offers.into_iter().map(good).collect()
+        part::<Vec<&'a RawValue>>(raw)?.into_iter().map(good).collect()
     }
 
     /// To whom, for which offer, and what it is.
@@ -175,6 +174,11 @@ impl<'a> Message<'a> {
         }
         Ok(Some((to, offer_id, answer)))
     }
+}
+
+/// A part of a message, or nothing where it is not such a one.
+fn part<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
 }
 
 /// A number, also one in a string.

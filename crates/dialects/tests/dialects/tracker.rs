@@ -278,6 +278,7 @@ fn what_makes_no_sense_is_answered_with_the_action_and_a_reason() {
         (json!({"event": 7}), "invalid event"),
         (json!({"offers": "none"}), "invalid offers"),
         (json!({"offers": [null, 7]}), "invalid offers"),
+        (json!({"offers": [[id("x"), {}]]}), "invalid offers"),
         (json!({"offers": [{"offer": {}}]}), "invalid offers"),
         (json!({"offers": [{"offer": {}, "offer_id": "short"}]}), "invalid offers"),
         (json!({"offers": [{"offer": "sdp", "offer_id": id("x")}]}), "invalid offers"),
