@@ -104,7 +104,7 @@ fn rows(lines: &[dialects::Line]) -> String {
     let row = |line: &dialects::Line| {
         let dialects::Line { title, name, code } = line;
         format!(
-            "<h3>{}</h3>\n    <div class=\"line\"><pre tabindex=\"0\"><code id=\"line-{name}\">{}</code></pre>\
+            "<h3>{}</h3>\n    <div class=\"line\"><pre><code id=\"line-{name}\">{}</code></pre>\
              <button type=\"button\" data-copy=\"line-{name}\" hidden>Copy<span class=\"quiet\"> the line for {}\
              </span></button></div>\n",
             escape(title),
