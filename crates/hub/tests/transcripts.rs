@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 use wigwag_hub::{IceRules, Rules, SocketId};
-use wigwag_testkit::transcript::{Settings, World as Stage};
+use wigwag_testkit::transcript::{
+    self, Answer, Fault, Frame, Opened, Patience, Request, Settings, Unable, World as Stage,
+};
 use wigwag_testkit::{Transcript, spec};
 use wigwag_wire::Namespace;
 use world::World;
@@ -27,7 +29,7 @@ fn the_hub_does_what_every_transcript_says() {
 
 fn play(transcript: &Transcript) -> Result<(), String> {
     let mut table = Table { world: World::with(|rules| set_up(rules, &transcript.server)), sockets: BTreeMap::new() };
-    let played = transcript.play(&mut table);
+    let played = transcript::play(transcript, &mut table);
     if played.is_err() {
         table.clear();
     }
@@ -79,36 +81,44 @@ impl Table {
 }
 
 impl Stage for Table {
-    fn open(&mut self, socket: &str) {
+    fn open(&mut self, socket: &str, _: &str) -> Result<Opened, Fault> {
         let id = self.world.open();
         let inbox = VecDeque::from([self.world.challenge(id)]);
         self.sockets.insert(socket.into(), Seat { id, inbox });
+        Ok(Opened::Yes)
     }
 
-    fn send(&mut self, socket: &str, text: &str) {
-        self.world.send_text(self.id(socket), text);
+    fn send(&mut self, socket: &str, frame: Frame) {
+        let Frame::Text(text) = frame else { panic!("the native protocol is text") };
+        self.world.send_text(self.id(socket), &text);
     }
 
-    fn next(&mut self, socket: &str) -> Option<String> {
-        let seat = self.sockets.get_mut(socket)?;
-        seat.inbox.extend(self.world.take(seat.id));
-        seat.inbox.pop_front().map(|frame| frame.to_string())
+    fn next(&mut self, sockets: &[&str], _: Patience) -> Option<(usize, Frame)> {
+        sockets.iter().enumerate().find_map(|(at, socket)| {
+            let seat = self.sockets.get_mut(*socket)?;
+            seat.inbox.extend(self.world.take(seat.id));
+            Some((at, Frame::Text(seat.inbox.pop_front()?.to_string())))
+        })
     }
 
-    fn pong(&mut self, socket: &str) -> bool {
+    fn pong(&mut self, socket: &str) -> Result<bool, Unable> {
         let id = self.id(socket);
         let pinged = !self.world.marks(id).is_empty();
         if pinged {
             self.world.pong(id);
         }
-        pinged
+        Ok(pinged)
     }
 
     fn lose(&mut self, socket: &str) {
         self.world.drop_socket(self.id(socket));
     }
 
-    fn closed(&mut self, socket: &str) -> Option<u16> {
+    fn close(&mut self, socket: &str) {
+        self.lose(socket);
+    }
+
+    fn closed(&mut self, socket: &str, _: Patience) -> Option<u16> {
         self.world.take_closed(self.id(socket))
     }
 
@@ -116,7 +126,16 @@ impl Stage for Table {
         self.world.advance(ms);
     }
 
-    fn restart(&mut self) {
+    fn restart(&mut self) -> Result<(), Unable> {
         self.world.restart();
+        Ok(())
+    }
+
+    fn request(&mut self, _: &Request) -> Result<Answer, Fault> {
+        Err(Fault::Unable(Unable("the hub speaks no HTTP".into())))
+    }
+
+    fn prove(&mut self, _: &str, _: &str, _: Value) -> Result<Value, Unable> {
+        Err(Unable("the hub holds no keys".into()))
     }
 }

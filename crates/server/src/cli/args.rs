@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::exit;
@@ -55,6 +56,8 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// Ask a running server how it is: exit code 0 if well, 1 if not
     Health(HealthArgs),
+    /// Ask any server which promises of a dialect it keeps: exit code 0 if all
+    Conform(ConformArgs),
     /// Make a new key pair for a peer
     Keygen(KeygenArgs),
     /// Print the version
@@ -212,6 +215,61 @@ pub(super) struct HealthArgs {
     /// Give up after this many seconds
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub(super) timeout: Duration,
+}
+
+/// Plays whole conversations with a server, ours or another's, and prints each promise of the dialect with its verdict.
+///
+/// It speaks as several clients at once, under ids, rooms and topics that are made up anew, so a server in use may be asked,
+/// and asked again. What a server promises and does not keep is shown with what was expected and what came.
+/// Promises that only Wigwag makes are asked of a Wigwag server, and of others with --strict.
+#[derive(Args, Debug)]
+#[command(after_help = CONFORM_EXAMPLES)]
+pub(super) struct ConformArgs {
+    /// The server's base URL as its clients have it: `ws://host:9000/`, `wss://host/yjs`; `http://` and `https://` will do.
+    /// Where a Wigwag server's URL has no path, the dialect's own is taken. Certificates are not checked
+    #[arg(value_hint = ValueHint::Url, required_unless_present = "list", verbatim_doc_comment)]
+    pub(super) url: Option<String>,
+
+    /// The dialect
+    #[arg(short, long, value_name = "DIALECT", required_unless_present = "list", value_parser = dialects())]
+    pub(super) dialect: Option<String>,
+
+    /// Ask only for promises whose name begins so; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(super) only: Vec<String>,
+
+    /// Ask also for what only Wigwag promises
+    #[arg(long)]
+    pub(super) strict: bool,
+
+    /// Ask also for promises that take up to two minutes to see, all of them at once
+    #[arg(long)]
+    pub(super) slow: bool,
+
+    /// Wait for each thing that is expected for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub(super) timeout: Duration,
+
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// List the promises of the dialect, or of all dialects, and ask nobody
+    #[arg(long)]
+    pub(super) list: bool,
+}
+
+const CONFORM_EXAMPLES: &str = "\
+Examples:
+  wigwag conform --list                                       what is promised, by dialect
+  wigwag conform ws://localhost:8080 --dialect peerjs         this machine's Wigwag
+  wigwag conform wss://peers.example.org/myapp -d peerjs      somebody's PeerServer
+  wigwag conform ws://localhost:4444 -d yjs --slow --json     all that y-webrtc promises, for a program";
+
+fn dialects() -> PossibleValuesParser {
+    PossibleValuesParser::new(
+        wigwag_conform::DIALECTS.map(|dialect| PossibleValue::new(dialect.name).help(dialect.about)),
+    )
 }
 
 #[derive(Args, Debug)]

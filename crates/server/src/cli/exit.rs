@@ -30,7 +30,7 @@ pub const EXITS: [(Exit, &str, &str); 8] = [
     (Exit::Done, "It went well; for `serve`: the server was asked to stop and drained.", "Nothing."),
     (
         Exit::Failed,
-        "It failed for a reason with no code of its own; for `health`: the server is not healthy or not there.",
+        "It failed for a reason with no code of its own; for `health`: the server is not healthy or not there; for `conform`: it breaks a promise or is not there.",
         "Read the message.",
     ),
     (Exit::Usage, "The command line makes no sense.", "See `--help`."),

@@ -1,8 +1,6 @@
 //! `wigwag health`: one small HTTP request, for containers that have no other client.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -11,15 +9,12 @@ use http::{Request, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::TlsConnector;
+use wigwag_conform::live::Line;
 
 use super::args::{HealthArgs, ServeArgs};
 use super::exit::{Exit, Failure};
 use super::out::Out;
+use super::reach::{self, Place};
 use crate::config::{Config, Listen};
 
 /// More than any answer of ours; whatever sends more is not a Wigwag server.
@@ -52,13 +47,6 @@ struct Target {
     /// For the `Host` header and the TLS handshake.
     host: String,
     path: Option<String>,
-}
-
-enum Place {
-    /// Tried in order.
-    Addresses(Vec<SocketAddr>),
-    Name(String, u16),
-    Unix(PathBuf),
 }
 
 impl Target {
@@ -107,27 +95,12 @@ async fn ask(target: &Target, path: &str, timeout: Duration) -> anyhow::Result<S
 }
 
 async fn connect_and_ask(target: &Target, path: &str) -> anyhow::Result<String> {
-    let tcp = match &target.place {
-        Place::Addresses(addresses) => TcpStream::connect(addresses.as_slice()).await,
-        Place::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await,
-        Place::Unix(socket) => {
-            let stream = UnixStream::connect(socket).await.context("nobody listens there")?;
-            return exchange(stream, target, path).await;
-        }
-    };
-    let tcp = tcp.context("nobody listens there")?;
-    if !target.tls {
-        return exchange(tcp, target, path).await;
-    }
-    let name = ServerName::try_from(target.host.trim_matches(['[', ']']).to_owned())?;
-    let stream = tls_connector()?.connect(name, tcp).await.context("TLS failed")?;
-    exchange(stream, target, path).await
+    let name = target.host.trim_matches(['[', ']']);
+    let line = reach::connect(&target.place, target.tls.then_some(name)).await?;
+    exchange(line, target, path).await
 }
 
-async fn exchange<S>(stream: S, target: &Target, path: &str) -> anyhow::Result<String>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn exchange(stream: Box<dyn Line>, target: &Target, path: &str) -> anyhow::Result<String> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::get(path)
         .header("host", &target.host)
@@ -143,55 +116,4 @@ where
     let body = body.map_err(|why| anyhow!("the answer broke off: {why}"))?.to_bytes();
     let text = String::from_utf8_lossy(&body).into_owned();
     if status.is_success() { Ok(text) } else { bail!("{path} answered {status}: {}", text.trim_end()) }
-}
-
-fn tls_connector() -> anyhow::Result<TlsConnector> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = Arc::new(AnyCertificate(provider.signature_verification_algorithms));
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// Takes any certificate. The question is whether the server answers, not who it is; nothing secret is sent and
-/// a machine that asks itself as "localhost" cannot have a certificate for that name.
-#[derive(Debug)]
-struct AnyCertificate(rustls::crypto::WebPkiSupportedAlgorithms);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, signature, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, signature, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.0.supported_schemes()
-    }
 }

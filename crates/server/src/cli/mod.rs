@@ -5,11 +5,13 @@
 
 mod args;
 mod config;
+mod conform;
 mod docs;
 pub mod exit;
 mod health;
 mod keygen;
 mod out;
+mod reach;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -65,6 +67,7 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
         }
         Command::Config(ConfigCommand::Check { serve }) => config::check(out, &serve),
         Command::Health(args) => health::run(out, &args),
+        Command::Conform(args) => conform::run(out, &args),
         Command::Keygen(args) => keygen::run(out, &args),
         Command::Version { json: true } => out.json(&VERSION),
         Command::Version { json: false } => {
