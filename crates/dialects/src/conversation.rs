@@ -6,6 +6,7 @@ use wigwag_hub::{
     Claimed, Hub, Limiter, Moment, Note, Now, Output, Outputs, Party, Pass, Prefix, Rate, Received, SocketId,
 };
 use wigwag_wire::code::Code;
+use wigwag_wire::raw::depth_within;
 use wigwag_wire::{Namespace, Refusal};
 
 use crate::Dialects;
@@ -125,8 +126,9 @@ impl Conversation {
             return out.note(Note::Refused(Code::RateLimited));
         }
         match text {
-            Some(text) => self.hear(hub, now, text, out),
-            None => {
+            // One so deep that a receiver could choke on it counts as none.
+            Some(text) if depth_within(text, limits.json_depth) => self.hear(hub, now, text, out),
+            _ => {
                 self.take_turn(hub, now, out, |interpreter, turn| interpreter.garbled(turn));
             }
         }

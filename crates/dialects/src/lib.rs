@@ -27,22 +27,27 @@ use std::sync::Arc;
 pub use arrival::{Arrival, Which};
 pub use conversation::Conversation;
 pub use dialect::{Dialect, EVENT_TYPES};
+pub use peerjs::{HttpAnswer, PeerJsSettings, peerjs_http};
 use wigwag_hub::{Native, Voice};
 
 /// What the dialects know beyond single sockets, and how the operator wants them.
 #[derive(Debug, Default)]
 pub struct Dialects {
     settings: Settings,
+    peerjs: peerjs::Shared,
 }
 
 /// How the operator wants the dialects.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {}
+pub struct Settings {
+    /// PeerJS.
+    pub peerjs: PeerJsSettings,
+}
 
 impl Dialects {
     /// With these settings.
     pub fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self { settings })
+        Arc::new(Self { settings, ..Self::default() })
     }
 
     /// How the operator wants them.

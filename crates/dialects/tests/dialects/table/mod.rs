@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wigwag_dialects::{Arrival, Conversation, Dialect, Dialects, Settings, Which};
 use wigwag_hub::{Ask, Claimed, Connection, Hub, Input, Moment, Now, Origin, Output, Received, Rules, SocketId, Wall};
+use wigwag_wire::PeerId;
 use wigwag_wire::code::Code;
 
 /// The wall clock at the beginning, in milliseconds.
@@ -127,6 +128,14 @@ impl Table {
                 self.receive(number, Received::Tick);
             }
         }
+    }
+
+    /// The operator bans an id of the default namespace.
+    pub(crate) fn ban(&mut self, id: &str) {
+        let (ns, id) = (self.hub.rules().default_namespace.clone(), PeerId::new(id).unwrap());
+        let mut out = Vec::new();
+        self.hub.ban_id(self.now, &ns, &id, None, &mut out);
+        self.carry(out);
     }
 
     fn arrive(&mut self, name: &str, which: Which, address: &str) {

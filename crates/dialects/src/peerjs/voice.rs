@@ -1,0 +1,78 @@
+//! What PeerJS clients are told.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use wigwag_hub::{Frames, Party, Scene, Voice};
+use wigwag_wire::Event;
+use wigwag_wire::code::Code;
+
+use crate::json::frame;
+
+const OPEN: &[u8] = br#"{"type":"OPEN"}"#;
+pub(super) const TAKEN: &[u8] = br#"{"type":"ID-TAKEN","payload":{"msg":"ID is taken"}}"#;
+
+pub(super) const NOTHING: &str = "No id, token, or key supplied to websocket server";
+pub(super) const WRONG_KEY: &str = "Invalid key provided";
+pub(super) const WRONG_ID: &str = "Invalid id provided";
+pub(super) const FULL: &str = "Server has reached its concurrent user limit";
+
+/// The clients' words and the kinds that everybody else knows.
+const KINDS: &[(&str, &str)] =
+    &[("OFFER", "offer"), ("ANSWER", "answer"), ("CANDIDATE", "candidate"), ("LEAVE", "bye"), ("EXPIRE", "expire")];
+
+/// From one peer to another.
+#[derive(Serialize)]
+pub(super) struct Relayed<'a> {
+    pub(super) r#type: &'a str,
+    pub(super) src: &'a str,
+    pub(super) dst: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) payload: Option<&'a RawValue>,
+}
+
+/// The kind of a signal for those who speak otherwise.
+pub(super) fn kind(word: &str) -> &'static str {
+    KINDS.iter().find(|(known, _)| *known == word).map_or("other", |(_, kind)| kind)
+}
+
+/// An error; a client gives up on it.
+pub(super) fn error(msg: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct Failed<'a> {
+        r#type: &'a str,
+        payload: Why<'a>,
+    }
+    #[derive(Serialize)]
+    struct Why<'a> {
+        msg: &'a str,
+    }
+    frame(&Failed { r#type: "ERROR", payload: Why { msg } })
+}
+
+/// Writes events.
+pub(crate) struct PeerJsVoice;
+
+impl Voice for PeerJsVoice {
+    fn frames(&self, event: &Event<'_>, to: &Party, _scene: Scene<'_>) -> Frames {
+        let written = match event {
+            Event::Welcome(_) => Bytes::from_static(OPEN),
+            Event::Signal(signal) => match signal.foreign.and_then(|foreign| foreign.in_dialect(to.dialect.0)) {
+                Some(own) => own.to_owned().into(),
+                None => {
+                    let Some((word, _)) = KINDS.iter().find(|(_, kind)| *kind == signal.kind) else {
+                        return Frames::new();
+                    };
+                    let (src, dst) = (signal.from.as_str(), to.id.as_str());
+                    frame(&Relayed { r#type: word, src, dst, payload: Some(signal.data) })
+                }
+            },
+            // Everything else is refused without a word: a client gives up whatever it is doing when it hears of an error.
+            Event::Error(why) if [Code::Removed, Code::Banned].iter().any(|code| code.number() == why.code) => {
+                error(why.message)
+            }
+            _ => return Frames::new(),
+        };
+        Frames::from_iter([written])
+    }
+}
