@@ -55,6 +55,11 @@ impl Dialects {
         &self.settings
     }
 
+    /// Whether nothing is kept beyond what sockets hold. So it is when no socket is open and what had to wait is over.
+    pub fn is_empty(&self) -> bool {
+        true
+    }
+
     /// The voices of a hub that speaks all dialects: the native one first, then those of [`Dialect::ALL`] in order.
     pub fn voices(self: &Arc<Self>) -> Vec<Box<dyn Voice>> {
         let mut voices: Vec<Box<dyn Voice>> = vec![Box::new(Native)];

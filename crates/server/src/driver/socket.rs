@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use wigwag_dialects::{Arrival, Conversation};
+use wigwag_dialects::{Arrival, Conversation, Dialect};
 use wigwag_hub::{Claimed, Connection, Pass, Prefix, Received, SocketId};
 
 use super::Driver;
@@ -140,7 +140,11 @@ impl Behind for Peer {
     }
 
     fn on_close(&mut self, why: Closed, batch: &mut Batch<'_, Mail>) {
-        tracing::debug!(?why, "socket closed");
+        let dialect = match &self.state {
+            State::Foreign(conversation) => conversation.dialect().map_or("unknown", Dialect::name),
+            State::Native(_) | State::Admitted(..) | State::Over => "native",
+        };
+        tracing::debug!(?why, dialect, "socket closed");
         let _ = self.receive(Received::Closed, batch);
         self.state = State::Over;
     }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod dialects;
 mod envelope;
 mod frame;
 mod hub;
@@ -13,6 +14,8 @@ mod proxy;
 use std::path::{Path, PathBuf};
 use std::{fs, panic};
 
+use wigwag_dialects::Dialect;
+
 /// More, or larger ones, would make every test run longer for little: minimise them as `docs/develop/fuzzing.md` says.
 const FILES_MAX: usize = 200;
 const FILE_BYTES_MAX: usize = 8 * 1024;
@@ -20,8 +23,22 @@ const FILE_BYTES_MAX: usize = 8 * 1024;
 /// A target's name and its body.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 4] =
-    [("envelope", envelope::run), ("frame", frame::run), ("hub", hub::run), ("proxy", proxy::run)];
+const TARGETS: [Target; 14] = [
+    ("envelope", envelope::run),
+    ("frame", frame::run),
+    ("hub", hub::run),
+    ("manamesh", |data| dialects::run_in(Dialect::ManaMesh, data)),
+    ("matchbox", |data| dialects::run_in(Dialect::Matchbox, data)),
+    ("peerjs", |data| dialects::run_in(Dialect::PeerJs, data)),
+    ("proxy", proxy::run),
+    ("sniff", dialects::run_any),
+    ("tom", |data| dialects::run_in(Dialect::Tom, data)),
+    ("tracker", |data| dialects::run_in(Dialect::Tracker, data)),
+    ("trystero", |data| dialects::run_in(Dialect::Trystero, data)),
+    ("volli", |data| dialects::run_in(Dialect::Volli, data)),
+    ("watchparty", |data| dialects::run_in(Dialect::WatchParty, data)),
+    ("yjs", |data| dialects::run_in(Dialect::Yjs, data)),
+];
 
 #[test]
 fn no_corpus_breaks_a_promise() {
