@@ -9,6 +9,7 @@ mod sniff;
 mod table;
 mod tom;
 mod tracker;
+mod transcripts;
 mod trystero;
 mod volli;
 mod watchparty;

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "the harness shows it with a failure")]
 
 mod abuse;
+mod conform;
 mod dialects;
 mod disk;
 mod doors;
