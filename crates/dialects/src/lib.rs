@@ -35,6 +35,7 @@ use wigwag_hub::{Native, Voice};
 pub struct Dialects {
     settings: Settings,
     peerjs: peerjs::Shared,
+    lobbies: matchbox::Lobbies,
 }
 
 /// How the operator wants the dialects.

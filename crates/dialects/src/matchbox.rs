@@ -1,25 +1,170 @@
-//! matchbox: rooms whose newcomers get the offers.
+//! matchbox: rooms whose members get to know of a newcomer, and make it an offer each. The server speaks first, and once it has said
+//! the newcomer's id the address has said all the rest: which room, or that the next so many shall be put together ([`lobbies`]).
 
+mod ids;
+mod lobbies;
+mod signals;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
 use wigwag_hub::{Frames, Party, Scene, Voice};
-use wigwag_wire::Event;
+use wigwag_wire::code::Code;
+use wigwag_wire::event::{MemberChange, RoomMember};
+use wigwag_wire::request::{Mode, RoomCreate, RoomJoin, RoomOptions};
+use wigwag_wire::{Event, Refusal, Request, RoomName};
 
-use crate::turn::{Interpreter, Turn};
+use crate::json::frame;
+use crate::turn::{Begun, Interpreter, Turn};
+pub(crate) use lobbies::Lobbies;
+use lobbies::Ticket;
 
-pub(crate) const TYPES: &[&str] = &["other"];
+pub(crate) const TYPES: &[&str] = &["Signal", "KeepAlive", "other"];
 
 /// One socket.
 #[derive(Default)]
-pub(crate) struct Matchbox;
-
-impl Interpreter for Matchbox {
-    fn heard(&mut self, _turn: &mut Turn<'_>, _text: &str) {}
+pub(crate) struct Matchbox {
+    place: Option<Place>,
 }
 
-/// Writes events.
+/// Where a socket's peer is.
+struct Place {
+    party: Arc<Party>,
+    room: RoomName,
+    /// Where it came with others, as many as it wished.
+    ticket: Option<Ticket>,
+}
+
+/// What clients say.
+#[derive(Deserialize)]
+enum Asked<'a> {
+    Signal {
+        receiver: Uuid,
+        #[serde(borrow)]
+        data: &'a RawValue,
+    },
+    KeepAlive,
+}
+
+/// What they are told.
+#[derive(Serialize)]
+enum Told<'a> {
+    IdAssigned(Uuid),
+    NewPeer(Uuid),
+    PeerLeft(Uuid),
+    Signal { sender: Uuid, data: &'a RawValue },
+}
+
+impl Interpreter for Matchbox {
+    fn opened(&mut self, turn: &mut Turn<'_>) {
+        let party = match turn.begin(ids::made(turn.hub), None) {
+            Begun::Now(party) => party,
+            Begun::Refused(refusal) => return close(turn, &refusal),
+            // Names are asked about, and no id made here has that form.
+            Begun::Later => return close(turn, &Code::Internal.into()),
+        };
+        let ticket = Ticket::of(turn);
+        let room = match &ticket {
+            Some(ticket) => turn.dialects.lobbies.enter(ticket, lobbies::made(turn.hub)),
+            None => lobbies::plain(&turn.arrival().rest),
+        };
+        let place = Place { party, room, ticket };
+        match place.enter(turn) {
+            Ok(()) => self.place = Some(place),
+            Err(refusal) => {
+                place.leave(turn);
+                close(turn, &refusal);
+            }
+        }
+    }
+
+    fn heard(&mut self, turn: &mut Turn<'_>, text: &str) {
+        let asked = serde_json::from_str::<Asked<'_>>(text);
+        turn.count(match asked {
+            Ok(Asked::Signal { .. }) => 0,
+            Ok(Asked::KeepAlive) => 1,
+            Err(_) => TYPES.len() - 1,
+        });
+        if let (Some(place), Ok(Asked::Signal { receiver, data })) = (&self.place, asked) {
+            place.pass_on(turn, receiver, data);
+        }
+    }
+
+    fn closed(&mut self, turn: &mut Turn<'_>) {
+        if let Some(place) = self.place.take() {
+            place.leave(turn);
+        }
+    }
+}
+
+impl Place {
+    /// Joins the room. It is made where there is none, with room for all and nobody in command, and goes when it is empty.
+    fn enter(&self, turn: &mut Turn<'_>) -> Result<(), Refusal> {
+        // Looking first: to make a room that is there already would count as a guess.
+        if turn.hub.view_room(turn.ns(), &self.room, |_| ()).is_none() {
+            let options = RoomOptions {
+                capacity: Some(u32::MAX),
+                linger: Some(0),
+                mode: Some(Mode::FreeForAll),
+                ..RoomOptions::default()
+            };
+            let create = RoomCreate { room: Some(self.room.clone()), code: false, me: None, options };
+            match turn.request(&self.party, &Request::RoomCreate(Box::new(create))) {
+                // Somebody was faster.
+                Err(Refusal { code: Code::RoomExists, .. }) => {}
+                done => return done,
+            }
+        }
+        let join = RoomJoin { room: Some(self.room.clone()), code: None, password: None, create: true, me: None };
+        turn.request(&self.party, &Request::RoomJoin(Box::new(join)))
+    }
+
+    /// Gives the place in a group that is not full yet to somebody else.
+    fn leave(&self, turn: &Turn<'_>) {
+        if let Some(ticket) = &self.ticket {
+            turn.dialects.lobbies.leave(ticket, &self.room);
+        }
+    }
+
+    /// Passes a signal on to a member of the same room. For anybody else it vanishes.
+    fn pass_on(&self, turn: &mut Turn<'_>, receiver: Uuid, data: &RawValue) {
+        let Some(to) = ids::find(turn.hub, &self.party, &self.room, receiver) else { return };
+        let told = Told::Signal { sender: ids::of_member(turn.ns(), &self.party.id, &self.party.device), data };
+        let told = serde_json::to_string(&told).unwrap_or_default();
+        let (kind, content) = signals::outward(data);
+        let _ = turn.signal_to(&self.party, (to.id.as_str(), Some(to.device.as_str())), kind, &content, &told);
+    }
+}
+
+/// Closes the socket for a reason for which the dialect has no word.
+fn close(turn: &mut Turn<'_>, refusal: &Refusal) {
+    turn.close(refusal.code.number(), refusal.code.name());
+}
+
+/// Tells of members that come and go, and hands out signals.
 pub(crate) struct MatchboxVoice;
 
 impl Voice for MatchboxVoice {
-    fn frames(&self, _event: &Event<'_>, _to: &Party, _scene: Scene<'_>) -> Frames {
-        Frames::new()
+    fn frames(&self, event: &Event<'_>, to: &Party, _scene: Scene<'_>) -> Frames {
+        let one = |told: Told<'_>| Frames::from_iter([frame(&told)]);
+        match event {
+            Event::Welcome(welcome) => one(Told::IdAssigned(ids::of_member(&to.ns, welcome.id, welcome.device))),
+            Event::RoomMember(RoomMember { change, .. }) => match change {
+                MemberChange::Joined(member) => one(Told::NewPeer(ids::of_member(&to.ns, member.id, member.device))),
+                MemberChange::Left { id, device, .. } => one(Told::PeerLeft(ids::of_member(&to.ns, id, device))),
+                MemberChange::Updated(_) => Frames::new(),
+            },
+            Event::Signal(signal) => match signal.foreign.and_then(|foreign| foreign.in_dialect(to.dialect.0)) {
+                Some(told) => Frames::from_iter([told.to_owned().into()]),
+                None => {
+                    let sender = ids::of_member(&to.ns, signal.from, signal.device);
+                    let inward = signals::inward(signal.kind, signal.data);
+                    inward.iter().map(|data| frame(&Told::Signal { sender, data })).collect()
+                }
+            },
+            _ => Frames::new(),
+        }
     }
 }

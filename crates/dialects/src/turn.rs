@@ -201,11 +201,24 @@ impl Turn<'_> {
         data: &RawValue,
         frame: &str,
     ) -> Result<Option<Delivery>, Refusal> {
+        self.signal_to(party, (to, None), kind, data, frame)
+    }
+
+    /// The same, for one device of the receiver.
+    pub(crate) fn signal_to(
+        &mut self,
+        party: &Arc<Party>,
+        (to, device): (&str, Option<&str>),
+        kind: &str,
+        data: &RawValue,
+        frame: &str,
+    ) -> Result<Option<Delivery>, Refusal> {
         if PeerId::check(to).is_err() {
             return Ok(Some(Delivery::Absent));
         }
         let foreign = Some(Foreign { dialect: party.dialect.0, frame });
-        let signal = Signal { to: Cow::Borrowed(to), device: None, kind: Cow::Borrowed(kind), data, store: 0, foreign };
+        let (to, device, kind) = (Cow::Borrowed(to), device.map(Cow::Borrowed), Cow::Borrowed(kind));
+        let signal = Signal { to, device, kind, data, store: 0, foreign };
         let who = (party, self.line.socket, self.line.pass.origin());
         let sent = self.hub.send(self.now, who, &signal, self.out);
         if let Err(refusal) = &sent {
