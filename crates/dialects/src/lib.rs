@@ -9,6 +9,7 @@
 mod arrival;
 mod conversation;
 mod dialect;
+mod http;
 mod json;
 mod manamesh;
 mod matchbox;
@@ -27,13 +28,18 @@ use std::sync::Arc;
 pub use arrival::{Arrival, Which};
 pub use conversation::Conversation;
 pub use dialect::{Dialect, EVENT_TYPES};
-pub use peerjs::{HttpAnswer, PeerJsSettings, peerjs_http};
+pub use http::HttpAnswer;
+pub use manamesh::SignalingCounts;
+pub use peerjs::{PeerJsSettings, peerjs_http};
+pub use watchparty::room_info;
 use wigwag_hub::{Native, Voice};
+use wigwag_wire::Namespace;
 
 /// What the dialects know beyond single sockets, and how the operator wants them.
 #[derive(Debug, Default)]
 pub struct Dialects {
     settings: Settings,
+    manamesh: manamesh::Census,
     peerjs: peerjs::Shared,
     lobbies: matchbox::Lobbies,
 }
@@ -58,7 +64,7 @@ impl Dialects {
 
     /// Whether nothing is kept beyond what sockets hold. So it is when no socket is open and what had to wait is over.
     pub fn is_empty(&self) -> bool {
-        true
+        self.manamesh.is_empty()
     }
 
     /// The voices of a hub that speaks all dialects: the native one first, then those of [`Dialect::ALL`] in order.
@@ -66,6 +72,11 @@ impl Dialects {
         let mut voices: Vec<Box<dyn Voice>> = vec![Box::new(Native)];
         voices.extend(Dialect::ALL.iter().map(|dialect| self.voice(*dialect)));
         voices
+    }
+
+    /// How many ManaMesh peers are in how many rooms of a namespace.
+    pub fn signaling_counts(&self, ns: &Namespace) -> SignalingCounts {
+        self.manamesh.counts(ns)
     }
 
     fn voice(self: &Arc<Self>, dialect: Dialect) -> Box<dyn Voice> {

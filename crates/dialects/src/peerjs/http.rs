@@ -7,17 +7,7 @@ use wigwag_wire::Namespace;
 
 use super::PeerJsSettings;
 use crate::dialect::Dialect;
-
-/// An answer over HTTP. Pages of any origin may read it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpAnswer {
-    /// The status.
-    pub status: u16,
-    /// The type of the body.
-    pub content_type: &'static str,
-    /// The body.
-    pub body: String,
-}
+use crate::http::HttpAnswer;
 
 /// Answers `GET` of a path below PeerJS's own: nothing, `KEY/id` or `KEY/peers`, decoded. `None`: there is no such page.
 pub fn peerjs_http(hub: &Hub, settings: &PeerJsSettings, ns: &Namespace, path: &str) -> Option<HttpAnswer> {
@@ -43,7 +33,7 @@ const ABOUT: &str =
     r#"{"name":"PeerJS Server","description":"Wigwag: brings PeerJS peers together.","website":"https://peerjs.com/"}"#;
 
 fn json(body: String) -> HttpAnswer {
-    HttpAnswer { status: 200, content_type: "application/json; charset=utf-8", body }
+    HttpAnswer::json(200, body)
 }
 
 fn unauthorized() -> HttpAnswer {

@@ -25,7 +25,7 @@ use self::waiting::Waiting;
 use crate::json::{Text, present, read, text};
 use crate::turn::{Begun, Interpreter, Turn};
 
-pub use self::http::{HttpAnswer, peerjs_http};
+pub use self::http::peerjs_http;
 pub(crate) use self::voice::PeerJsVoice;
 
 pub(crate) const TYPES: &[&str] = &["HEARTBEAT", "OFFER", "ANSWER", "CANDIDATE", "LEAVE", "EXPIRE", "other"];

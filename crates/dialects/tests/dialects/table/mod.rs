@@ -1,5 +1,7 @@
 //! A hub with sockets in any dialect, and a clock that goes when it is told to.
 
+mod server;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
