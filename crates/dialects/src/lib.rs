@@ -64,7 +64,7 @@ impl Dialects {
 
     /// Whether nothing is kept beyond what sockets hold. So it is when no socket is open and what had to wait is over.
     pub fn is_empty(&self) -> bool {
-        self.manamesh.is_empty()
+        self.manamesh.is_empty() && self.lobbies.is_empty()
     }
 
     /// The voices of a hub that speaks all dialects: the native one first, then those of [`Dialect::ALL`] in order.

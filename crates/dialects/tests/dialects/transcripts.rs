@@ -30,6 +30,11 @@ fn the_tracker_keeps_its_promises() {
     keeps(Dialect::Tracker);
 }
 
+#[test]
+fn matchbox_keeps_its_promises() {
+    keeps(Dialect::Matchbox);
+}
+
 /// Plays all of a dialect's transcripts, and tells all that fail.
 fn keeps(dialect: Dialect) {
     let scripts = scripts(dialect.name());

@@ -22,6 +22,11 @@ async fn the_tracker_keeps_its_promises() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn matchbox_is_spoken_as_promised() {
+    speaks("matchbox").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn trystero_is_spoken_as_promised() {
     speaks("trystero").await;
 }
