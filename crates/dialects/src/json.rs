@@ -26,6 +26,11 @@ pub(crate) fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
+/// Whether a text has more bytes than a limit allows, where `0` is no limit.
+pub(crate) const fn is_longer(text: &str, limit: u64) -> bool {
+    limit != 0 && text.len() as u64 > limit
+}
+
 /// For fields that must hold a text and something in it: anything else counts as missing. Goes with `#[serde(borrow, default)]`.
 pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Text<'de>>, D::Error> {
     <&RawValue>::deserialize(from).map(text_of)

@@ -7,6 +7,7 @@
 //! state and turns the hub's events into frames; it is called while the hub holds locks.
 
 mod arrival;
+mod cards;
 mod conversation;
 mod dialect;
 mod http;
@@ -26,6 +27,7 @@ mod yjs;
 use std::sync::Arc;
 
 pub use arrival::{Arrival, Which};
+use cards::Cards;
 pub use conversation::Conversation;
 pub use dialect::{Dialect, EVENT_TYPES};
 pub use http::HttpAnswer;
@@ -39,6 +41,7 @@ use wigwag_wire::Namespace;
 #[derive(Debug, Default)]
 pub struct Dialects {
     settings: Settings,
+    cards: Cards,
     manamesh: manamesh::Census,
     peerjs: peerjs::Shared,
     lobbies: matchbox::Lobbies,
@@ -62,9 +65,13 @@ impl Dialects {
         &self.settings
     }
 
+    pub(crate) fn cards(&self) -> &Cards {
+        &self.cards
+    }
+
     /// Whether nothing is kept beyond what sockets hold. So it is when no socket is open and what had to wait is over.
     pub fn is_empty(&self) -> bool {
-        self.manamesh.is_empty() && self.lobbies.is_empty()
+        self.cards.is_empty() && self.manamesh.is_empty() && self.lobbies.is_empty()
     }
 
     /// The voices of a hub that speaks all dialects: the native one first, then those of [`Dialect::ALL`] in order.

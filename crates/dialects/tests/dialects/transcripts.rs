@@ -35,6 +35,16 @@ fn matchbox_keeps_its_promises() {
     keeps(Dialect::Matchbox);
 }
 
+#[test]
+fn volli_keeps_its_promises() {
+    keeps(Dialect::Volli);
+}
+
+#[test]
+fn tom_keeps_its_promises() {
+    keeps(Dialect::Tom);
+}
+
 /// Plays all of a dialect's transcripts, and tells all that fail.
 fn keeps(dialect: Dialect) {
     let scripts = scripts(dialect.name());

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wigwag_dialects::{Arrival, Conversation, Dialect, Dialects, Settings, Which};
 use wigwag_hub::{Ask, Claimed, Connection, Hub, Input, Moment, Now, Origin, Output, Received, Rules, SocketId, Wall};
+use wigwag_testkit::{HelloFrame, TestKey};
 use wigwag_wire::PeerId;
 use wigwag_wire::code::Code;
 
@@ -65,12 +66,22 @@ impl Table {
 
     /// A native guest. Answers its id.
     pub(crate) fn open_native(&mut self, name: &str) -> String {
+        self.greet(name, |_| HelloFrame::new().guest())
+    }
+
+    /// A native peer with a key. Answers its id.
+    pub(crate) fn open_keyed(&mut self, name: &str, key: &TestKey) -> String {
+        self.greet(name, |challenge| HelloFrame::new().prove(key, challenge))
+    }
+
+    fn greet(&mut self, name: &str, hello: impl FnOnce(&str) -> String) -> String {
         let (id, pass) = self.place(name);
         let mut out = Vec::new();
         let connection = Connection::open(&self.hub, self.now, id, pass, &mut out);
         self.socket(id.0).machine = Some(Machine::Native(connection));
         self.carry(out);
-        self.say(name, &json!({"type": "hello"}).to_string());
+        let hello = hello(&self.heard(name).remove(0));
+        self.say(name, &hello);
         let welcome = self.heard_json(name).pop().unwrap();
         welcome["id"].as_str().unwrap().to_owned()
     }
