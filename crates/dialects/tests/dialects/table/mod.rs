@@ -5,7 +5,7 @@ mod server;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use wigwag_dialects::{Arrival, Conversation, Dialect, Dialects, Settings, Which};
 use wigwag_hub::{Ask, Claimed, Connection, Hub, Input, Moment, Now, Origin, Output, Received, Rules, SocketId, Wall};
 use wigwag_testkit::{HelloFrame, TestKey};
