@@ -5,11 +5,15 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use wigwag_wire::raw::depth_within;
 
 use crate::json::read;
 
 /// Most candidates of one signal: each becomes a frame.
 const CANDIDATES_MAX: usize = 64;
+
+/// Deepest candidate that is taken out of its text, where nobody has looked how deep it is.
+const CANDIDATE_DEPTH: u64 = 4;
 
 /// The content of a signal, as matchbox has it.
 #[derive(Serialize, Deserialize)]
@@ -38,10 +42,16 @@ pub(super) fn outward(data: &RawValue) -> (&'static str, Cow<'_, RawValue>) {
     };
     let unwrapped = match (kind, is_text(inner)) {
         (_, false) => None,
-        ("candidate", true) => serde_json::from_str(inner.get()).ok().and_then(|text| RawValue::from_string(text).ok()),
+        ("candidate", true) => candidate_in(inner),
         (kind, true) => RawValue::from_string(format!("{{\"type\":\"{kind}\",\"sdp\":{}}}", inner.get())).ok(),
     };
     (kind, unwrapped.map_or(Cow::Borrowed(inner), Cow::Owned))
+}
+
+/// The candidate that a text holds.
+fn candidate_in(text: &RawValue) -> Option<Box<RawValue>> {
+    let candidate = RawValue::from_string(serde_json::from_str(text.get()).ok()?).ok()?;
+    depth_within(candidate.get(), CANDIDATE_DEPTH).then_some(candidate)
 }
 
 /// What a signal of another protocol is for matchbox: nothing, where it has no such notion.
@@ -102,6 +112,7 @@ mod tests {
             (r#"{"IceCandidate":"{\"candidate\":\"c\", \"n\":1.0}"}"#, "candidate", r#"{"candidate":"c", "n":1.0}"#),
             (r#"{"IceCandidate":"null"}"#, "candidate", "null"),
             (r#"{"IceCandidate":"no JSON"}"#, "candidate", r#""no JSON""#),
+            (r#"{"IceCandidate":"[[[[[]]]]]"}"#, "candidate", r#""[[[[[]]]]]""#),
             (r#"{"Offer":7}"#, "offer", "7"),
             (r#"{"Offer":"","Answer":""}"#, "signal", r#"{"Offer":"","Answer":""}"#),
             (r#""123""#, "signal", r#""123""#),
