@@ -6,13 +6,28 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use wigwag_conform::player::{Answer, Fault, Frame, Opened, Patience, Request, Stopped, Unable, World};
 use wigwag_conform::{Bindings, Script, scripts};
-use wigwag_dialects::Dialect;
+use wigwag_dialects::{Dialect, PeerJsSettings, peerjs_http};
 
 use super::table::Table;
 
 #[test]
 fn yjs_keeps_its_promises() {
     keeps(Dialect::Yjs);
+}
+
+#[test]
+fn manamesh_keeps_its_promises() {
+    keeps(Dialect::ManaMesh);
+}
+
+#[test]
+fn matchbox_keeps_its_promises() {
+    keeps(Dialect::Matchbox);
+}
+
+#[test]
+fn watch_parties_keep_their_promises() {
+    keeps(Dialect::WatchParty);
 }
 
 #[test]
@@ -28,11 +43,6 @@ fn trystero_keeps_its_promises() {
 #[test]
 fn the_tracker_keeps_its_promises() {
     keeps(Dialect::Tracker);
-}
-
-#[test]
-fn matchbox_keeps_its_promises() {
-    keeps(Dialect::Matchbox);
 }
 
 #[test]
@@ -64,6 +74,9 @@ fn keeps(dialect: Dialect) {
 
 fn play(dialect: Dialect, script: &Script, seed: u64) -> Result<(), Stopped> {
     let settings = &script.transcript.server;
+    if settings.namespaces.is_some() {
+        return Err(Stopped::Unable("what is refused before a socket opens is the server's".into()));
+    }
     let table = Table::with(|rules, _| rules.limits = settings.limits.clone());
     let mut stage = Stage { table, dialect, inboxes: BTreeMap::new() };
     let mut state = seed;
@@ -157,11 +170,22 @@ impl World for Stage {
     }
 
     fn restart(&mut self) -> Result<(), Unable> {
-        Err(Unable("a table does not start again".into()))
+        self.inboxes.clear();
+        self.table.restart(STEP_MS);
+        Ok(())
     }
 
-    fn request(&mut self, _: &Request) -> Result<Answer, Fault> {
-        Err(Fault::Unable(Unable("HTTP is the server's".into())))
+    fn request(&mut self, request: &Request) -> Result<Answer, Fault> {
+        let path = percent_decode_str(request.path.split('?').next().unwrap_or_default()).decode_utf8_lossy();
+        let ns = &self.table.hub.rules().default_namespace;
+        let answer = match self.dialect {
+            Dialect::PeerJs => peerjs_http(&self.table.hub, &PeerJsSettings::default(), ns, &path),
+            _ => return Err(Fault::Unable(Unable("this page is the server's".into()))),
+        };
+        // The server adds that pages of any origin may read it.
+        let headers = BTreeMap::from([("access-control-allow-origin".to_owned(), "*".to_owned())]);
+        let answer = answer.ok_or_else(|| Fault::Otherwise("there is no such page".into()))?;
+        Ok(Answer { status: answer.status, headers, body: answer.body })
     }
 
     fn prove(&mut self, _: &str, _: &str, _: Value) -> Result<Value, Unable> {

@@ -130,7 +130,11 @@ fn with(settings: &Settings) -> Wigwag {
     let defaults = serde_json::to_value(Settings::default().limits).unwrap();
     let changed = limits.as_object().unwrap().iter().filter(|(key, value)| defaults[*key] != **value);
     let server = changed.fold(Wigwag::new(), |server, (key, value)| server.set(&format!("limits.{key}"), value));
-    settings.set.iter().fold(server, |server, (key, value)| server.set(key, value))
+    let server = settings.set.iter().fold(server, |server, (key, value)| server.set(key, value));
+    match &settings.namespaces {
+        Some(namespaces) => server.set("auth.namespaces", namespaces.join(",")),
+        None => server,
+    }
 }
 
 async fn conform(url: &str, args: &[&str]) -> Output {
