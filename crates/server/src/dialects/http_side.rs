@@ -3,11 +3,15 @@
 use axum::Json;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT, HeaderMap};
+use http::StatusCode;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use serde_json::json;
-use wigwag_dialects::Dialect;
+use wigwag_dialects::{Dialect, HttpAnswer, Which};
+use wigwag_hub::Origin;
+use wigwag_wire::Namespace;
 
 use super::{Guide, is_read};
+use crate::net::PeerAddr;
 
 /// The answer of an original, where one had an answer at this address.
 pub(super) fn answer(guide: &Guide, request: &Request) -> Option<Response> {
@@ -25,8 +29,43 @@ pub(super) fn answer(guide: &Guide, request: &Request) -> Option<Response> {
         "/health" if only == Some(Dialect::Tom) || (speaks(Dialect::Tom) && asks_for("application/json")) => {
             Some(Json(json!({"ok": true})).into_response())
         }
-        _ => None,
+        "/stats" if only == Some(Dialect::ManaMesh) => {
+            let ns = namespace(guide, request)?;
+            Some(page(guide.driver.dialects().signaling_counts(&ns).page()))
+        }
+        path => room_info(guide, request, path),
     }
+}
+
+/// `/room/{id}/info`, wherever watch-party rooms are.
+fn room_info(guide: &Guide, request: &Request, path: &str) -> Option<Response> {
+    let found = guide.routes.find(path.strip_suffix("/info")?)?;
+    if found.which != Which::One(Dialect::WatchParty) || found.rest.is_empty() {
+        return None;
+    }
+    let ns = namespace(guide, request)?;
+    let from = request.extensions().get::<PeerAddr>().copied().unwrap_or(PeerAddr::Unix);
+    let origin = from.ip().map_or(Origin::Local, Origin::Ip);
+    let driver = &guide.driver;
+    let info = wigwag_dialects::room_info(driver.hub(), driver.clock().now(), &origin, &ns, &found.rest);
+    Some(page(info))
+}
+
+/// The namespace that a request is about; nothing where what it names is none or is not served.
+fn namespace(guide: &Guide, request: &Request) -> Option<Namespace> {
+    let query = request.uri().query().unwrap_or_default();
+    let named = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "ns");
+    let rules = guide.driver.hub().rules();
+    let ns = match named {
+        Some((_, ns)) => Namespace::new(&ns).ok()?,
+        None => rules.default_namespace.clone(),
+    };
+    rules.namespaces.as_ref().is_none_or(|served| served.contains(&ns)).then_some(ns)
+}
+
+fn page(answer: HttpAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(CONTENT_TYPE, answer.content_type)], answer.body).into_response()
 }
 
 /// Whether a client asks for this kind of answer by name, before any other.

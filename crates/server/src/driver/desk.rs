@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use wigwag_dialects::SignalingCounts;
 use wigwag_hub::{DialectId, Prefix, SessionId, Wall};
 use wigwag_wire::code::Code;
 use wigwag_wire::request::Mode;
@@ -98,6 +99,10 @@ impl Desk for Arc<Driver> {
         };
         *counted = Some((Instant::now(), counts.clone()));
         counts
+    }
+
+    fn signaling(&self) -> SignalingCounts {
+        self.dialects.signaling_counts(&self.hub.rules().default_namespace)
     }
 
     fn sockets(&self) -> u64 {

@@ -9,6 +9,7 @@ use std::pin::Pin;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use wigwag_dialects::SignalingCounts;
 use wigwag_wire::{Device, Limits, Namespace, PeerId, Refusal, RoomName};
 
 /// An answer that may need the store or another thread.
@@ -21,6 +22,9 @@ pub trait Desk: Send + Sync + 'static {
 
     /// What there is right now. Cheap: pages and Prometheus ask all the time.
     fn counts(&self) -> Counts;
+
+    /// How many ManaMesh peers are in how many rooms of the default namespace.
+    fn signaling(&self) -> SignalingCounts;
 
     /// How many sockets are open right now.
     fn sockets(&self) -> u64;

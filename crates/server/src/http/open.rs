@@ -39,8 +39,17 @@ pub(super) async fn version() -> Json<Version> {
     Json(VERSION)
 }
 
+/// What clients of ManaMesh look for in `/stats`, beside everything else.
+#[derive(Serialize)]
+struct Signaling {
+    rooms: u64,
+    peers: u64,
+}
+
 #[derive(Serialize)]
 struct Stats {
+    status: &'static str,
+    signaling: Signaling,
     version: &'static str,
     reason: Readiness,
     uptime_seconds: u64,
@@ -51,7 +60,10 @@ struct Stats {
 
 /// How many of everything there are.
 pub(super) async fn stats(State(site): State<Arc<Site>>) -> Response {
+    let signaling = site.desk.signaling();
     let stats = Stats {
+        status: "healthy",
+        signaling: Signaling { rooms: signaling.rooms, peers: signaling.peers },
         version: VERSION.version,
         reason: site.desk.readiness(),
         uptime_seconds: site.started.elapsed().as_secs(),

@@ -32,6 +32,16 @@ async fn trystero_is_spoken_as_promised() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn manamesh_is_spoken_as_promised() {
+    speaks("manamesh").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watchparty_is_spoken_as_promised() {
+    speaks("watchparty").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_frame_tells_the_dialect_where_the_path_does_not() {
     let server = Wigwag::new().start().await;
     for (dialect, names) in [

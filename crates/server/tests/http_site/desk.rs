@@ -1,6 +1,7 @@
 //! A desk that answers from tables, so that HTTP can be tried without a hub.
 
 use parking_lot::Mutex;
+use wigwag_dialects::SignalingCounts;
 use wigwag_server::http::{
     Answer, Ban, Counts, Desk, MemberInfo, NewBan, Page, Readiness, RoomDetail, RoomInfo, SessionFilter, SessionInfo,
 };
@@ -88,6 +89,10 @@ impl Desk for TableDesk {
     fn counts(&self) -> Counts {
         let tables = self.0.lock();
         Counts { sessions: tables.sessions.len() as u64, rooms: tables.rooms.len() as u64, ..Counts::default() }
+    }
+
+    fn signaling(&self) -> SignalingCounts {
+        SignalingCounts { rooms: 2, peers: 5 }
     }
 
     fn sockets(&self) -> u64 {
