@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::house::{House, run_lines};
 use crate::tally::Tally;
-use crate::{conformance, deny, generate, tidy};
+use crate::{clients, conformance, deny, generate, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -116,6 +116,12 @@ const STEPS: &[Step] = &[
         proves: "the socket layer speaks RFC 6455",
         run: |house, _| conformance::check(house, None),
     },
+    Step {
+        name: "clients",
+        proves: "other people's client libraries work unchanged, in real browsers",
+        run: clients::browsers,
+    },
+    Step { name: "matchbox", proves: "matchbox's native sockets work unchanged", run: clients::matchbox },
 ];
 
 enum Outcome {

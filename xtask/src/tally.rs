@@ -10,8 +10,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Adds `line` if it is the closing line of a test binary.
+    /// Adds `line` if it is the closing line of a test binary, or one of those with which Node sums up.
     pub(crate) fn read(&mut self, line: &str) {
+        if let Some((kind, number)) = line.strip_prefix("ℹ ").and_then(|rest| rest.split_once(' ')) {
+            return self.add(kind, number);
+        }
         let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
             return;
         };
@@ -20,12 +23,17 @@ impl Tally {
             let (Some(number), Some(kind)) = (words.next(), words.next()) else {
                 continue;
             };
-            let number = number.parse::<u64>().unwrap_or(0);
-            match kind {
-                "passed" => self.passed += number,
-                "failed" => self.failed += number,
-                _ => {}
-            }
+            self.add(kind, number);
+        }
+    }
+
+    fn add(&mut self, kind: &str, number: &str) {
+        let number = number.parse::<u64>().unwrap_or(0);
+        match kind {
+            "passed" | "pass" => self.passed += number,
+            // Node cancels the tests of a suite that it could not prepare.
+            "failed" | "fail" | "cancelled" => self.failed += number,
+            _ => {}
         }
     }
 }
@@ -49,9 +57,16 @@ mod tests {
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.00s",
             "test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s",
             "the test result: ok. 9 passed; 9 failed",
+            "ℹ tests 20",
+            "ℹ pass 10",
+            "ℹ fail 1",
+            "ℹ cancelled 3",
+            "ℹ skipped 6",
+            "ℹ duration_ms 8.5",
+            "  ℹ pass 100",
         ] {
             tally.read(line);
         }
-        assert_eq!(tally.to_string(), "7 passed, 2 failed");
+        assert_eq!(tally.to_string(), "17 passed, 6 failed");
     }
 }

@@ -22,7 +22,7 @@ export function queue(listen) {
 export function once(emitter, event) {
   return new Promise((resolve, reject) => {
     emitter.once(event, resolve);
-    if (event !== 'error') emitter.once('error', reject);
+    emitter.once('error', ({ type, message }) => reject(new Error(`${type ?? 'error'}: ${message}`)));
   });
 }
 

@@ -5,7 +5,10 @@ import { until } from './hear.js';
 
 Object.assign(globalThis, { holds, meets, open });
 
-/** Opens `doc` in a room, and waits until the server has us there: it sends even our own words back. */
+/**
+ * Opens `doc` in a room, and waits until the server has us there: it sends even our own words back.
+ * Pages that come at the same instant would call each other, and the library then loses all that is said between them.
+ */
 function open(room, signaling, password) {
   globalThis.doc = new Y.Doc();
   globalThis.provider = new WebrtcProvider(room, doc, {

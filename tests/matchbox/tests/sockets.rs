@@ -103,6 +103,7 @@ impl Socket {
         let driver = tokio::spawn(driver);
         let mut id = None;
         until("an id", || {
+            assert!(!driver.is_finished(), "the server sent it away");
             id = socket.id();
             id.is_some()
         })

@@ -1,0 +1,33 @@
+//! Client libraries of others, unchanged, against the real server: those of the browser in real browsers, matchbox's
+//! with native sockets. Both are packages of their own under `tests/`, with everything they need pinned in their locks.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::house::{House, run, run_lines};
+use crate::tally::Tally;
+
+/// Runs the libraries for browsers in Chromium and Firefox.
+pub(crate) fn browsers(house: &House, tally: &mut Tally) -> Result<()> {
+    house.build()?;
+    let folder = house.root().join("tests/clients");
+    let mut install = house.command("npm");
+    run(install.arg("ci").current_dir(&folder)).context("npm is needed (Debian: apt install npm)")?;
+    let mut tests = house.command("node");
+    tests.args(["--test", "--test-concurrency=2", "--test-reporter=spec"]).current_dir(&folder);
+    finish(house, &mut tests, tally)
+}
+
+/// Runs matchbox's native sockets.
+pub(crate) fn matchbox(house: &House, tally: &mut Tally) -> Result<()> {
+    house.build()?;
+    let mut tests = house.cargo(["test", "--locked", "--manifest-path", "tests/matchbox/Cargo.toml"]);
+    tests.env("CARGO_TARGET_DIR", house.scratch("matchbox"));
+    finish(house, &mut tests, tally)
+}
+
+fn finish(house: &House, tests: &mut Command, tally: &mut Tally) -> Result<()> {
+    tests.env("WIGWAG_BIN", house.built("wigwag"));
+    if run_lines(tests, |line| tally.read(line))? { Ok(()) } else { bail!("not everybody found us unchanged") }
+}
