@@ -12,10 +12,11 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 use wigwag_hub::{Frames, Party, Scene, Voice};
 use wigwag_wire::code::Code;
-use wigwag_wire::event::{MemberChange, RoomMember};
+use wigwag_wire::event::{Member, MemberChange, RoomMember};
 use wigwag_wire::request::{Mode, RoomCreate, RoomJoin, RoomOptions};
 use wigwag_wire::{Event, Refusal, Request, RoomName};
 
+use crate::dialect::Dialect;
 use crate::json::frame;
 use crate::turn::{Begun, Interpreter, Turn};
 pub(crate) use lobbies::Lobbies;
@@ -143,16 +144,28 @@ fn close(turn: &mut Turn<'_>, refusal: &Refusal) {
     turn.close(refusal.code.number(), refusal.code.name());
 }
 
+/// Whether between this member and a matchbox peer the one who comes later makes the offer. Who shall make one is who is told of the
+/// other.
+fn newcomer_offers(member: &Member<'_>) -> bool {
+    member.dialect == Dialect::ManaMesh.id().0
+}
+
 /// Tells of members that come and go, and hands out signals.
 pub(crate) struct MatchboxVoice;
 
 impl Voice for MatchboxVoice {
     fn frames(&self, event: &Event<'_>, to: &Party, _scene: Scene<'_>) -> Frames {
         let one = |told: Told<'_>| Frames::from_iter([frame(&told)]);
+        let new_peer = |member: &Member<'_>| Told::NewPeer(ids::of_member(&to.ns, member.id, member.device));
         match event {
             Event::Welcome(welcome) => one(Told::IdAssigned(ids::of_member(&to.ns, welcome.id, welcome.device))),
+            Event::RoomJoined(joined) => {
+                let waiting = joined.members.iter().filter(|member| newcomer_offers(member));
+                waiting.map(|member| frame(&new_peer(member))).collect()
+            }
             Event::RoomMember(RoomMember { change, .. }) => match change {
-                MemberChange::Joined(member) => one(Told::NewPeer(ids::of_member(&to.ns, member.id, member.device))),
+                MemberChange::Joined(member) if newcomer_offers(member) => Frames::new(),
+                MemberChange::Joined(member) => one(new_peer(member)),
                 MemberChange::Left { id, device, .. } => one(Told::PeerLeft(ids::of_member(&to.ns, id, device))),
                 MemberChange::Updated(_) => Frames::new(),
             },

@@ -182,7 +182,15 @@ impl Say {
             }))
         };
         self.says(&joined(Some(9), None, Some(code.as_str()), &[]));
-        let member = |id, device, joined, me, polite| Member { id, device, state: Presence::Here, joined, me, polite };
+        let member = |id, device, joined, me, polite| Member {
+            id,
+            device,
+            state: Presence::Here,
+            joined,
+            me,
+            polite,
+            dialect: 0,
+        };
         let others = [member(&alice, &none, NOW, Some(&*al), false)];
         self.says(&joined(Some(11), None, None, &others));
         self.says(&joined(None, Some(&*state), None, &[]));

@@ -302,6 +302,39 @@ fn a_matchbox_peer_that_comes_into_a_native_peers_room_is_seen_there() {
 }
 
 #[test]
+fn of_a_manamesh_and_a_matchbox_peer_the_one_who_comes_later_makes_the_offer() {
+    let mut table = Table::new();
+    let join = |table: &mut Table, name: &str| {
+        table.open(name, Dialect::ManaMesh, "");
+        table.tell(name, json!({"type": "join", "roomId": "lobby"}));
+        table.heard_json(name).remove(0)
+    };
+    let a = open(&mut table, "a", "lobby");
+    let joined = join(&mut table, "m");
+    assert_eq!(joined["peers"], json!([a]), "the newcomer offers");
+    assert!(table.heard("a").is_empty(), "so who is there is told of nobody");
+    table.tell(
+        "m",
+        json!({"type": "offer", "roomId": "lobby", "peerId": a, "payload": {"type": "offer", "sdp": "v=0"}}),
+    );
+    let told = table.heard_json("a").remove(0);
+    assert_eq!(told["Signal"]["data"], json!({"Offer": "v=0"}));
+    let manamesh = told["Signal"]["sender"].as_str().unwrap().to_owned();
+    signal(&mut table, "a", &manamesh, json!({"Answer": "v=1"}));
+    let answer = json!({"type": "answer", "peerId": a, "payload": {"type": "answer", "sdp": "v=1"}});
+    assert_eq!(table.heard_json("m"), [answer]);
+
+    table.open("b", Dialect::Matchbox, "lobby");
+    let told = table.heard_json("b");
+    assert_eq!(told[1..], [json!({"NewPeer": manamesh})], "the newcomer offers, and to matchbox peers it does not");
+    assert_eq!(table.heard_json("m"), [json!({"type": "peer-joined", "peerId": told[0]["IdAssigned"]})]);
+    table.lose("m");
+    for name in ["a", "b"] {
+        assert_eq!(table.heard_json(name).pop(), Some(json!({"PeerLeft": manamesh})));
+    }
+}
+
+#[test]
 fn who_was_sent_away_from_the_room_signals_nobody_in_it() {
     let mut table = Table::new();
     table.open_native("n");

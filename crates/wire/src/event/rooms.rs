@@ -25,6 +25,9 @@ pub struct Member<'a> {
     pub me: Option<&'a RawValue>,
     /// Whether the receiver of this message is the polite one towards this member.
     pub polite: bool,
+    /// The number of its dialect, for dialects whose peers know by it who makes the offer.
+    #[serde(skip)]
+    pub dialect: u8,
 }
 
 /// You are in the room.

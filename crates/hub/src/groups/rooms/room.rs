@@ -255,6 +255,7 @@ impl Member {
             joined: self.joined.0,
             me: self.me.as_deref(),
             polite,
+            dialect: self.party.dialect.0,
         }
     }
 }
