@@ -34,7 +34,7 @@ pub use http::HttpAnswer;
 pub use manamesh::SignalingCounts;
 pub use peerjs::{PeerJsSettings, peerjs_http};
 pub use watchparty::room_info;
-use wigwag_hub::{Native, Voice};
+use wigwag_hub::{Moment, Native, Voice};
 use wigwag_wire::Namespace;
 
 /// What the dialects know beyond single sockets, and how the operator wants them.
@@ -70,8 +70,9 @@ impl Dialects {
     }
 
     /// Whether nothing is kept beyond what sockets hold. So it is when no socket is open and what had to wait is over.
-    pub fn is_empty(&self) -> bool {
-        self.cards.is_empty() && self.manamesh.is_empty() && self.lobbies.is_empty()
+    pub fn is_empty(&self, now: Moment) -> bool {
+        let alone = self.cards.is_empty() && self.manamesh.is_empty() && self.lobbies.is_empty();
+        alone && self.peerjs.is_empty(now)
     }
 
     /// The voices of a hub that speaks all dialects: the native one first, then those of [`Dialect::ALL`] in order.

@@ -208,6 +208,11 @@ fn hash(token: &str) -> [u8; 16] {
 }
 
 impl Shared {
+    /// Whether nobody is here and nothing waits.
+    pub(crate) fn is_empty(&self, now: Moment) -> bool {
+        self.peers.load(Ordering::Relaxed) == 0 && self.waiting.is_empty(now)
+    }
+
     /// A place among `limit`, or in spite of it where the peer may come in anyway.
     fn seat(&self, limit: u64, anyway: impl FnOnce() -> bool) -> Option<Seat> {
         let before = self.peers.fetch_add(1, Ordering::Relaxed);

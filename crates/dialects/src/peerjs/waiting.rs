@@ -118,6 +118,16 @@ impl Waiting {
     }
 }
 
+impl Waiting {
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self, now: Moment) -> bool {
+        let mut inner = self.0.lock();
+        inner.drop_old(now);
+        let Inner { receivers, senders, leaving, bytes } = &*inner;
+        receivers.is_empty() && senders.is_empty() && leaving.is_empty() && *bytes == 0
+    }
+}
+
 impl Inner {
     fn keep(&mut self, now: Moment, from: &Party, secret: Secret, to: &PeerId, frame: Box<str>) -> bool {
         let (sender, receiver) = (address(from), (from.ns.clone(), to.clone()));
