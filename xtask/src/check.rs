@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::house::{House, run_lines};
 use crate::tally::Tally;
-use crate::{clients, conformance, deny, generate, tidy};
+use crate::{clients, conformance, deny, generate, sdk, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -103,6 +103,11 @@ const STEPS: &[Step] = &[
         run: test,
     },
     Step { name: "generated", proves: "generated pages are as the code says", run: |house, _| generate::check(house) },
+    Step {
+        name: "sdk",
+        proves: "the browser SDK keeps to its types, the vectors and the real server",
+        run: sdk::check,
+    },
     Step {
         name: "sim",
         proves: "the promises of the protocol hold in some hundred seeded worlds",

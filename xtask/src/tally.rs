@@ -36,6 +36,20 @@ impl Tally {
             _ => {}
         }
     }
+
+    /// Adds `line` if it is one of the closing lines of Node's test runner, as it writes them to a terminal or to a pipe.
+    pub(crate) fn read_node(&mut self, line: &str) {
+        let Some(rest) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ ")) else {
+            return;
+        };
+        let (kind, number) = rest.split_once(' ').unwrap_or_default();
+        let number = number.trim().parse::<u64>().unwrap_or(0);
+        match kind {
+            "pass" => self.passed += number,
+            "fail" | "cancelled" => self.failed += number,
+            _ => {}
+        }
+    }
 }
 
 impl fmt::Display for Tally {
