@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use wigwag_hub::Rules;
+use wigwag_wire::{Namespace, PeerId, SwarmName};
 
 use crate::Scribe;
 use crate::table::{Sock, Table};
@@ -141,6 +142,30 @@ fn swarms_are_bounded_per_session_and_in_all_and_one_can_still_announce_where_on
     w.refused(bob, &json!({"type": "swarm.announce", "n": 1, "swarm": "d"}), 4116);
     w.send(alice, &json!({"type": "swarm.announce", "n": 2, "swarm": "b"}));
     assert_eq!(w.take_one(alice)["re"], 2);
+}
+
+#[test]
+fn an_id_is_in_a_swarm_while_a_session_of_it_is() {
+    let mut w = Table::new();
+    let laptop = w.open("alice@x");
+    let phone = w.login(json!({"id": "alice@x", "device": "phone"}));
+    w.login(json!({"id": "alice@x", "namespace": "elsewhere"}));
+    let is_in = |w: &Table, ns: &str, id: &str, swarm: &str| {
+        let (ns, id) = (Namespace::new(ns).unwrap(), PeerId::new(id).unwrap());
+        w.world.hub.is_in_swarm(&ns, &id, &SwarmName::new(swarm).unwrap())
+    };
+    assert!(!is_in(&w, "default", "alice@x", "s"));
+    w.send(phone, &json!({"type": "swarm.announce", "swarm": "s"}));
+    assert!(is_in(&w, "default", "alice@x", "s"));
+    for (ns, id, swarm) in [("elsewhere", "alice@x", "s"), ("default", "bob@x", "s"), ("default", "alice@x", "t")] {
+        assert!(!is_in(&w, ns, id, swarm), "{id} in {swarm} of {ns}");
+    }
+    w.send(laptop, &json!({"type": "swarm.announce", "swarm": "s"}));
+    w.send(phone, &json!({"type": "swarm.leave", "swarm": "s"}));
+    assert!(is_in(&w, "default", "alice@x", "s"));
+    w.send(laptop, &json!({"type": "bye"}));
+    assert!(!is_in(&w, "default", "alice@x", "s"));
+    w.take_all();
 }
 
 #[test]
