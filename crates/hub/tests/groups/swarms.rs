@@ -163,9 +163,10 @@ fn an_id_is_in_a_swarm_while_a_session_of_it_is() {
     w.send(laptop, &json!({"type": "swarm.announce", "swarm": "s"}));
     w.send(phone, &json!({"type": "swarm.leave", "swarm": "s"}));
     assert!(is_in(&w, "default", "alice@x", "s"));
-    w.send(laptop, &json!({"type": "bye"}));
-    assert!(!is_in(&w, "default", "alice@x", "s"));
     w.take_all();
+    w.send(laptop, &json!({"type": "bye"}));
+    w.expect(&[(laptop, json!({"close": 1000}))]);
+    assert!(!is_in(&w, "default", "alice@x", "s"));
 }
 
 #[test]
