@@ -42,6 +42,16 @@ async fn watchparty_is_spoken_as_promised() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn volli_is_spoken_as_promised() {
+    speaks("volli").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tom_is_spoken_as_promised() {
+    speaks("tom").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_frame_tells_the_dialect_where_the_path_does_not() {
     let server = Wigwag::new().start().await;
     for (dialect, names) in [
