@@ -399,6 +399,39 @@ fn a_native_peer_is_found_with_the_key_that_it_proved() {
 }
 
 #[test]
+fn a_peerjs_client_is_called_and_calls() {
+    let mut table = calls(&["alice"]);
+    table.open("p", Dialect::PeerJs, "?key=peerjs&id=peer&token=t");
+    assert_eq!(table.heard_json("p"), [json!({"type": "OPEN"})]);
+    table.tell("alice", json!({"type": "offer", "to": "peer", "offer": {"sdp": "v=0"}}));
+    let told = json!({"type": "OFFER", "src": "alice", "dst": "peer", "payload": {"sdp": "v=0"}});
+    assert_eq!(table.heard_json("p"), [told]);
+    table.tell("p", json!({"type": "ANSWER", "dst": "alice", "payload": {"sdp": "v=0"}}));
+    let told = json!({"type": "answer", "from": "peer", "to": "alice", "answer": {"sdp": "v=0"}});
+    assert_eq!(table.heard_json("alice"), [told]);
+    assert_eq!(discover(&mut table, "alice", "peer"), online("peer", ""));
+    // What is secret in one dialect opens nothing in another.
+    table.open("thief", Dialect::PeerJs, "?key=peerjs&id=alice&token=key of alice");
+    assert_eq!(table.heard_json("thief")[0]["type"], "ID-TAKEN");
+    table.tell("alice", json!({"type": "register", "userId": "peer", "publicKey": "t"}));
+    assert_eq!(table.heard("alice"), [error("User ID already registered")]);
+}
+
+#[test]
+fn who_was_put_out_by_the_owner_of_a_name_hears_why_and_its_key_is_not_shown_for_it() {
+    let mut table = calls(&["alice"]);
+    table.open("b", Dialect::Volli, "");
+    table.tell("b", json!({"type": "register", "userId": "bob@example.org", "publicKey": "pk"}));
+    table.heard("b");
+    let key = TestKey::new(1);
+    table.open_named("owner", &key, "bob@example.org");
+    assert_eq!(table.heard_json("b")[0]["type"], "error");
+    assert!(table.closed("b").is_some());
+    let told = online("bob@example.org", &key.public().to_string());
+    assert_eq!(discover(&mut table, "alice", "bob@example.org"), told);
+}
+
+#[test]
 fn the_first_frame_tells_that_it_is_volli() {
     let mut table = Table::new();
     for (name, first) in [("a", json!({"type": "discover", "userId": "b"})), ("b", json!({"type": "challenge"}))] {

@@ -74,6 +74,11 @@ impl Table {
         self.greet(name, |challenge| HelloFrame::new().prove(key, challenge))
     }
 
+    /// A native peer with a key that speaks for a name.
+    pub(crate) fn open_named(&mut self, name: &str, key: &TestKey, id: &str) {
+        self.greet(name, |challenge| HelloFrame::new().id(id).prove(key, challenge));
+    }
+
     fn greet(&mut self, name: &str, hello: impl FnOnce(&str) -> String) -> String {
         let (id, pass) = self.place(name);
         let mut out = Vec::new();
@@ -199,6 +204,7 @@ impl Table {
                 Output::Close { socket, code, reason } => {
                     self.socket(socket.0).closed.get_or_insert((code, reason.to_owned()));
                 }
+                Output::Ask(Ask::Claim { socket, .. }) => self.receive(socket.0, Received::Claimed(Claimed::Yes)),
                 Output::Ask(Ask::Free { socket, name, .. }) => {
                     let bound = self.bound.iter().any(|bound| bound == name.as_str());
                     let claimed = if bound { Claimed::No(Code::NameTaken) } else { Claimed::Yes };
