@@ -49,24 +49,26 @@ for (const browser of BROWSERS) {
       await says(bob, ann, 'here again');
     });
 
-    test('a data connection outlives the server, and the next server knows both ends', async (t) => {
-      const first = await Server.start('peerjs');
-      t.after(() => first.kill());
-      const { ann, bob, annId, bobId } = await acquainted(t, world, first);
-      for (const page of [ann, bob]) await page.run(() => { globalThis.cut = hear(peer, 'disconnected'); });
-      await first.kill();
-      for (const page of [ann, bob]) await page.run(() => cut.next());
-      await says(ann, bob, 'still there?');
-      await says(bob, ann, 'as if nothing had happened');
+    for (const end of ['stop', 'kill']) {
+      test(`a data connection outlives a server's ${end}, and the next server knows both ends`, async (t) => {
+        const first = await Server.start('peerjs');
+        t.after(() => first.kill());
+        const { ann, bob, annId, bobId } = await acquainted(t, world, first);
+        for (const page of [ann, bob]) await page.run(() => { globalThis.cut = hear(peer, 'disconnected'); });
+        await first[end]();
+        for (const page of [ann, bob]) await page.run(() => cut.next());
+        await says(ann, bob, 'still there?');
+        await says(bob, ann, 'as if nothing had happened');
 
-      const second = await first.again();
-      t.after(() => second.kill());
-      assert.equal(await reconnect(ann), annId);
-      assert.equal(await reconnect(bob), bobId);
-      await says(ann, bob, 'and after the restart');
-      await connect(bob, ann, annId);
-      await says(bob, ann, 'over a connection of today');
-    });
+        const second = await first.again();
+        t.after(() => second.kill());
+        assert.equal(await reconnect(ann), annId);
+        assert.equal(await reconnect(bob), bobId);
+        await says(ann, bob, 'and after the restart');
+        await connect(bob, ann, annId);
+        await says(bob, ann, 'over a connection of today');
+      });
+    }
 
     test('a data connection outlives the signaling of one of its ends', async (t) => {
       const { ann, bob, bobId } = await acquainted(t, world, world.server);

@@ -37,16 +37,24 @@ for (const browser of BROWSERS) {
       for (const page of [ann, bob, eve]) assert.equal(await page.run(() => meets(2)), 0);
     });
 
-    test('documents that met stay together when the server is gone', async (t) => {
-      const server = await Server.start('y-webrtc');
-      t.after(() => server.kill());
-      const [ann, bob] = await world.pages(t, 2);
-      const room = randomUUID();
-      for (const page of [ann, bob]) await page.run((...to) => open(...to), room, server.ws('/yjs'));
+    test('documents that met stay together without the server, and meet others when it is back', async (t) => {
+      const first = await Server.start('y-webrtc');
+      t.after(() => first.kill());
+      const [ann, bob, eve] = await world.pages(t, 3);
+      const [room, at] = [randomUUID(), first.ws('/yjs')];
+      for (const page of [ann, bob]) await page.run((...to) => open(...to), room, at);
       for (const page of [ann, bob]) await page.run(() => meets(1));
-      await server.kill();
+      await first.kill();
+      for (const page of [ann, bob]) await page.run(() => { globalThis.back = online(); });
       await ann.run(() => doc.getText('page').insert(0, 'alone'));
       await bob.run(() => holds('alone'));
+
+      const second = await first.again();
+      t.after(() => second.kill());
+      for (const page of [ann, bob]) await page.run(() => back);
+      await eve.run((...to) => open(...to), room, at);
+      await eve.run(() => holds('alone'));
+      for (const page of [ann, bob, eve]) await page.run(() => meets(2));
     });
 
     test('a password keeps a room to those who know it', async (t) => {

@@ -3,12 +3,9 @@ import * as Y from 'yjs';
 
 import { until } from './hear.js';
 
-Object.assign(globalThis, { holds, meets, open });
+Object.assign(globalThis, { holds, meets, online, open });
 
-/**
- * Opens `doc` in a room, and waits until the server has us there: it sends even our own words back.
- * Pages that come at the same instant would call each other, and the library then loses all that is said between them.
- */
+/** Opens `doc` in a room. */
 function open(room, signaling, password) {
   globalThis.doc = new Y.Doc();
   globalThis.provider = new WebrtcProvider(room, doc, {
@@ -17,7 +14,16 @@ function open(room, signaling, password) {
     filterBcConns: false,
     peerOpts: { config: { iceServers: [] } },
   });
-  return new Promise((resolve) => provider.signalingConns[0].on('message', ({ topic }) => topic === room && resolve()));
+  return online();
+}
+
+/**
+ * Waits until the server has us in the room: it sends even our own words back.
+ * Pages that come at the same instant would call each other, and the library then loses all that is said between them.
+ */
+function online() {
+  const server = provider.signalingConns[0];
+  return new Promise((resolve) => server.on('message', ({ topic }) => topic === provider.roomName && resolve()));
 }
 
 /** Waits until `doc` holds this text. */

@@ -78,7 +78,7 @@ export function available(dialect) {
 const START_MS = 20_000;
 
 async function wigwag(port, discovery) {
-  const args = ['serve', '--listen', `127.0.0.1:${port}`, '--data', ':memory:'];
+  const args = ['serve', '--listen', `127.0.0.1:${port}`, '--data', ':memory:', '--set', 'server.drain_seconds=1'];
   if (discovery) args.push('--set', 'dialects.peerjs.discovery=true');
   const server = new Server(binary(), args);
   server.port = await server.until('its address', () => server.log.match(/listening at=127\.0\.0\.1:(\d+)/)?.[1]);
