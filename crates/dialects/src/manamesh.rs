@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use wigwag_hub::{Frames, Party, RoomView, Scene, Voice};
 use wigwag_wire::event::{Left, MemberChange};
-use wigwag_wire::request::{Mode, RoomCreate, RoomJoin, RoomOnly, RoomOptions};
-use wigwag_wire::{Code, Event, Namespace, PeerId, Refusal, Request, RoomName};
+use wigwag_wire::request::RoomOnly;
+use wigwag_wire::{Event, Namespace, PeerId, Request, RoomName};
 
 use crate::http::HttpAnswer;
 use crate::json::{Text, frame, present, read};
@@ -21,9 +21,6 @@ pub(crate) const TYPES: &[&str] = &["join", "offer", "answer", "ice-candidate", 
 
 /// Kinds of signals: as ManaMesh says them, and as everybody else does.
 const KINDS: &[(&str, &str)] = &[("offer", "offer"), ("answer", "answer"), ("ice-candidate", "candidate")];
-
-/// How often to try where a room comes and goes at the same moment.
-const TRIES: usize = 4;
 
 const NOT_A_MESSAGE: &str = "Invalid message format";
 const NOT_IN_A_ROOM: &str = "Not in a room";
@@ -83,7 +80,7 @@ impl ManaMesh {
             Ok(party) => party.clone(),
             Err(refusal) => return turn.answer(error(&refusal.message)),
         };
-        match enter(turn, &party, &room) {
+        match turn.enter_room(&party, &room) {
             Ok(()) if self.room.is_none() => {
                 turn.dialects.manamesh.entered(turn.ns(), &room);
                 self.room = Some(room);
@@ -124,30 +121,6 @@ impl ManaMesh {
         let room = self.room.take()?;
         turn.dialects.manamesh.left(turn.ns(), &room);
         Some(room)
-    }
-}
-
-/// Enters a room and makes it if need be. Which of the two is looked up first, because a name that is taken or not there counts as a
-/// guess of the address.
-fn enter(turn: &mut Turn<'_>, party: &Arc<Party>, room: &RoomName) -> Result<(), Refusal> {
-    let mut is_there = turn.hub.view_room(turn.ns(), room, |_| ()).is_some();
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let room = Some(room.clone());
-        let entered = if is_there {
-            let join = RoomJoin { room, code: None, password: None, create: false, me: None };
-            turn.request(party, &Request::RoomJoin(Box::new(join)))
-        } else {
-            // Nobody is host among its peers, and the empty room is gone.
-            let options = RoomOptions { mode: Some(Mode::FreeForAll), linger: Some(0), ..RoomOptions::default() };
-            turn.request(party, &Request::RoomCreate(Box::new(RoomCreate { room, code: false, me: None, options })))
-        };
-        match &entered {
-            Err(refusal) if tries < TRIES && refusal.code == Code::RoomExists => is_there = true,
-            Err(refusal) if tries < TRIES && refusal.code == Code::NotFound => is_there = false,
-            _ => return entered,
-        }
     }
 }
 

@@ -13,8 +13,7 @@ use uuid::Uuid;
 use wigwag_hub::{Frames, Party, Scene, Voice};
 use wigwag_wire::code::Code;
 use wigwag_wire::event::{Member, MemberChange, RoomMember};
-use wigwag_wire::request::{Mode, RoomCreate, RoomJoin, RoomOptions};
-use wigwag_wire::{Event, Refusal, Request, RoomName};
+use wigwag_wire::{Event, Refusal, RoomName};
 
 use crate::dialect::Dialect;
 use crate::json::frame;
@@ -72,7 +71,7 @@ impl Interpreter for Matchbox {
             None => lobbies::plain(&turn.arrival().rest),
         };
         let place = Place { party, room, ticket };
-        match place.enter(turn) {
+        match turn.enter_room(&place.party, &place.room) {
             Ok(()) => self.place = Some(place),
             Err(refusal) => {
                 place.leave(turn);
@@ -101,27 +100,6 @@ impl Interpreter for Matchbox {
 }
 
 impl Place {
-    /// Joins the room. It is made where there is none, with room for all and nobody in command, and goes when it is empty.
-    fn enter(&self, turn: &mut Turn<'_>) -> Result<(), Refusal> {
-        // Looking first: to make a room that is there already would count as a guess.
-        if turn.hub.view_room(turn.ns(), &self.room, |_| ()).is_none() {
-            let options = RoomOptions {
-                capacity: Some(u32::MAX),
-                linger: Some(0),
-                mode: Some(Mode::FreeForAll),
-                ..RoomOptions::default()
-            };
-            let create = RoomCreate { room: Some(self.room.clone()), code: false, me: None, options };
-            match turn.request(&self.party, &Request::RoomCreate(Box::new(create))) {
-                // Somebody was faster.
-                Err(Refusal { code: Code::RoomExists, .. }) => {}
-                done => return done,
-            }
-        }
-        let join = RoomJoin { room: Some(self.room.clone()), code: None, password: None, create: true, me: None };
-        turn.request(&self.party, &Request::RoomJoin(Box::new(join)))
-    }
-
     /// Gives the place in a group that is not full yet to somebody else.
     fn leave(&self, turn: &Turn<'_>) {
         if let Some(ticket) = &self.ticket {

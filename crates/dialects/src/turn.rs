@@ -9,12 +9,15 @@ use wigwag_hub::{Ask, Foreigner, Hub, Moment, Note, Now, Output, Outputs, Party,
 use wigwag_wire::code::Code;
 use wigwag_wire::event::Delivery;
 use wigwag_wire::id::IdForm;
-use wigwag_wire::request::Signal;
-use wigwag_wire::{Foreign, Namespace, PeerId, Refusal, Request};
+use wigwag_wire::request::{Mode, RoomCreate, RoomJoin, RoomOptions, Signal};
+use wigwag_wire::{Foreign, Namespace, PeerId, Refusal, Request, RoomName};
 
 use crate::Dialects;
 use crate::arrival::Arrival;
 use crate::dialect::{Dialect, EVENT_TYPES};
+
+/// How often to try where a room comes and goes at the same moment.
+const TRIES: usize = 4;
 
 /// The half of a dialect that lives with a socket.
 pub(crate) trait Interpreter: Send {
@@ -189,6 +192,30 @@ impl Turn<'_> {
             self.out.note(Note::Refused(refusal.code));
         }
         done
+    }
+
+    /// Enters a room, and makes it if need be: with room for all, with nobody in command, and gone when it is empty. Which of the two
+    /// is looked up first, because a name that is taken or not there counts as a guess of the address.
+    pub(crate) fn enter_room(&mut self, party: &Arc<Party>, room: &RoomName) -> Result<(), Refusal> {
+        let mut is_there = self.hub.view_room(&party.ns, room, |_| ()).is_some();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let room = Some(room.clone());
+            let entered = if is_there {
+                let join = RoomJoin { room, code: None, password: None, create: false, me: None };
+                self.request(party, &Request::RoomJoin(Box::new(join)))
+            } else {
+                let (capacity, linger, mode) = (Some(u32::MAX), Some(0), Some(Mode::FreeForAll));
+                let options = RoomOptions { capacity, linger, mode, ..RoomOptions::default() };
+                self.request(party, &Request::RoomCreate(Box::new(RoomCreate { room, code: false, me: None, options })))
+            };
+            match &entered {
+                Err(refusal) if tries < TRIES && refusal.code == Code::RoomExists => is_there = true,
+                Err(refusal) if tries < TRIES && refusal.code == Code::NotFound => is_there = false,
+                _ => return entered,
+            }
+        }
     }
 
     /// Sends a signal. Who speaks the same dialect gets `frame`, byte for byte; everybody else gets kind and content.
