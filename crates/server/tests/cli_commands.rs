@@ -25,6 +25,7 @@ fn help_shows_examples_and_what_exit_codes_mean() {
         (vec!["-h"], vec!["Examples:", "--listen <ADDR>"]),
         (vec!["serve", "--help"], vec!["--set <KEY=VALUE>", "--data <DIR>"]),
         (vec!["config", "print", "--help"], vec!["--effective"]),
+        (vec!["conform", "--help"], vec!["Examples:", "--strict", "--slow", "peerjs", "a server in use may be asked"]),
     ] {
         let said = wigwag(&args);
         assert_eq!(code(&said), 0, "{args:?}");
@@ -45,6 +46,11 @@ fn a_command_line_that_makes_no_sense_exits_with_2() {
         vec!["--tls-cert", "only.pem"],
         vec!["health", "ftp://x"],
         vec!["health", "--timeout", "-1", "localhost"],
+        vec!["conform"],
+        vec!["conform", "ws://localhost"],
+        vec!["conform", "ws://localhost", "--dialect", "klingon"],
+        vec!["conform", "ftp://localhost", "--dialect", "yjs"],
+        vec!["conform", "ws://localhost", "--dialect", "yjs", "--only", "nothing-is-called-so"],
     ] {
         assert_eq!(code(&wigwag(&args)), 2, "{args:?}");
     }
@@ -114,6 +120,23 @@ fn the_references_are_markdown_pages() {
         assert_eq!(code(&said), 0);
         assert!(stdout(&said).starts_with("# ") && stdout(&said).contains(part), "{}", stdout(&said));
     }
+}
+
+#[test]
+fn conform_lists_what_each_dialect_promises_and_asks_nobody() {
+    let said = wigwag(&["conform", "--list"]);
+    assert_eq!(code(&said), 0, "{}", stderr(&said));
+    for line in [
+        "peerjs: PeerJS, as in ws://localhost:9000/",
+        "  malformed                    A malformed frame costs only its sender. [only ours]",
+    ] {
+        assert!(stdout(&said).lines().any(|there| there == line), "{line} is missing in\n{}", stdout(&said));
+    }
+    let said = wigwag(&["conform", "--list", "--dialect", "yjs", "--json"]);
+    let promises: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    let promises = promises.as_array().unwrap();
+    assert!(promises.len() > 10 && promises.iter().all(|promise| promise["dialect"] == "yjs"));
+    assert_eq!(promises[0].get("verdict"), None);
 }
 
 #[test]

@@ -57,6 +57,11 @@ pub(super) enum Command {
     /// Ask a running server how it is: exit code 0 if well, 1 if not
     Health(HealthArgs),
     /// Ask any server which promises of a dialect it keeps: exit code 0 if all
+    ///
+    /// Plays whole conversations with a server, ours or another's, and prints each promise of the dialect with its verdict.
+    /// It speaks as several clients at once, under ids, rooms and topics that are made up anew, so a server in use may be asked,
+    /// and asked again. (A ToM server has one network for all: ask one that nobody uses.) What a server promises and does not keep
+    /// is shown with what was expected and what came. Promises that only Wigwag makes are asked of a Wigwag server, and of others with --strict.
     Conform(ConformArgs),
     /// Make a new key pair for a peer
     Keygen(KeygenArgs),
@@ -217,17 +222,12 @@ pub(super) struct HealthArgs {
     pub(super) timeout: Duration,
 }
 
-/// Plays whole conversations with a server, ours or another's, and prints each promise of the dialect with its verdict.
-///
-/// It speaks as several clients at once, under ids, rooms and topics that are made up anew, so a server in use may be asked,
-/// and asked again. What a server promises and does not keep is shown with what was expected and what came.
-/// Promises that only Wigwag makes are asked of a Wigwag server, and of others with --strict.
 #[derive(Args, Debug)]
 #[command(after_help = CONFORM_EXAMPLES)]
 pub(super) struct ConformArgs {
     /// The server's base URL as its clients have it: `ws://host:9000/`, `wss://host/yjs`; `http://` and `https://` will do.
     /// Where a Wigwag server's URL has no path, the dialect's own is taken. Certificates are not checked
-    #[arg(value_hint = ValueHint::Url, required_unless_present = "list", verbatim_doc_comment)]
+    #[arg(value_hint = ValueHint::Url, required_unless_present = "list")]
     pub(super) url: Option<String>,
 
     /// The dialect
@@ -242,7 +242,7 @@ pub(super) struct ConformArgs {
     #[arg(long)]
     pub(super) strict: bool,
 
-    /// Ask also for promises that take up to two minutes to see, all of them at once
+    /// Ask also for promises that take up to two minutes to show, all of them at once
     #[arg(long)]
     pub(super) slow: bool,
 
@@ -264,7 +264,7 @@ Examples:
   wigwag conform --list                                       what is promised, by dialect
   wigwag conform ws://localhost:8080 --dialect peerjs         this machine's Wigwag
   wigwag conform wss://peers.example.org/myapp -d peerjs      somebody's PeerServer
-  wigwag conform ws://localhost:4444 -d yjs --slow --json     all that y-webrtc promises, for a program";
+  wigwag conform ws://localhost:4444 -d yjs --slow --json     y-webrtc's, for a program";
 
 fn dialects() -> PossibleValuesParser {
     PossibleValuesParser::new(

@@ -8,6 +8,7 @@ use wigwag_conform::live::{Base, Plan, Verdict, tcp};
 use wigwag_conform::transcript::Settings;
 use wigwag_conform::{Dialect, Script, scripts};
 
+use super::doors::write_cert;
 use super::support::server::{BINARY, clean};
 use super::support::{DEADLINE, Server, Wigwag};
 
@@ -58,6 +59,9 @@ async fn the_first_frame_tells_the_dialect_where_the_path_does_not() {
         ("yjs", &["publish", "binary"][..]),
         ("tracker", &["offer", "binary"][..]),
         ("trystero", &["publish", "bad_frames"][..]),
+        ("volli", &["call", "not_json_at_first", "unknown_type_at_first", "missing_fields_at_first"][..]),
+        ("manamesh", &["targeted", "binary"][..]),
+        ("tom", &["signal", "not_json_at_first", "missing_at_first"][..]),
     ] {
         let scripts = scripts(dialect).into_iter().filter(|script| names.contains(&script.name)).collect();
         assert_kept(&server, "/", scripts).await;
@@ -105,6 +109,21 @@ async fn conform_asks_a_foreign_server_only_for_what_its_kind_promises() {
     let strict = conform(&url, &["-d", "yjs", "--json", "--strict", "--only", "spelling"]).await;
     let told: Value = serde_json::from_slice(&strict.stdout).unwrap();
     assert_eq!(told["promises"][0]["verdict"], "kept", "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conform_asks_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    write_cert(folder.path());
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let server = Wigwag::new().set("tls.cert", cert.display()).set("tls.key", key.display()).spawn().await;
+    for url in [format!("wss://{}", server.address), format!("https://localhost:{}/yjs", server.address.port())] {
+        let said = conform(&url, &["-d", "yjs", "--only", "p", "--only", "okay"]).await;
+        assert_eq!(said.status.code(), Some(0), "{said:?}");
+        assert!(String::from_utf8_lossy(&said.stdout).contains("3 kept, 0 broken, 0 not checked"), "{said:?}");
+    }
+    let plain = conform(&format!("ws://{}", server.address), &["-d", "yjs", "--timeout", "2"]).await;
+    assert_eq!(plain.status.code(), Some(1), "it spoke without TLS: {plain:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -163,7 +163,7 @@ async fn a_client_that_speaks_only_other_protocols_is_told_at_once() {
 }
 
 /// Puts a fresh certificate and its key in place, each as a whole.
-fn write_cert(folder: &Path) -> CertificateDer<'static> {
+pub(crate) fn write_cert(folder: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["wigwag.test".to_owned()]).unwrap();
     for (name, text) in [("key.pem", made.signing_key.serialize_pem()), ("cert.pem", made.cert.pem())] {
         let fresh = folder.join("fresh");
