@@ -244,7 +244,7 @@ struct Rooms {
 }
 
 /// What `GET /stats` tells.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SignalingCounts {
     /// Rooms with a ManaMesh peer in them.
     pub rooms: u64,
@@ -255,9 +255,12 @@ pub struct SignalingCounts {
 impl SignalingCounts {
     /// The answer to `GET /stats`.
     pub fn page(self) -> HttpAnswer {
-        let Self { rooms, peers } = self;
-        let body = format!(r#"{{"status":"healthy","signaling":{{"rooms":{rooms},"peers":{peers}}}}}"#);
-        HttpAnswer::json(200, body)
+        #[derive(Serialize)]
+        struct Page {
+            status: &'static str,
+            signaling: SignalingCounts,
+        }
+        HttpAnswer::json(200, &Page { status: "healthy", signaling: self })
     }
 }
 

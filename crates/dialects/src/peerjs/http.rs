@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
 use wigwag_hub::Hub;
 use wigwag_wire::Namespace;
 
@@ -13,28 +14,33 @@ use crate::http::HttpAnswer;
 pub fn peerjs_http(hub: &Hub, settings: &PeerJsSettings, ns: &Namespace, path: &str) -> Option<HttpAnswer> {
     let path = path.trim_matches('/');
     if path.is_empty() {
-        return Some(json(ABOUT.to_owned()));
+        return Some(HttpAnswer::json(200, &ABOUT));
     }
     let (key, page) = path.rsplit_once('/')?;
     let answer = match page {
         "id" | "peers" if key != settings.key => unauthorized(),
         // The type that clients have always got.
         "id" => HttpAnswer { status: 200, content_type: "text/html; charset=utf-8", body: fresh_id(hub) },
-        "peers" if settings.allow_discovery => {
-            json(serde_json::to_string(&hub.ids_of(ns, Dialect::PeerJs.id())).unwrap_or_default())
-        }
+        "peers" if settings.allow_discovery => HttpAnswer::json(200, &hub.ids_of(ns, Dialect::PeerJs.id())),
         "peers" => unauthorized(),
         _ => return None,
     };
     Some(answer)
 }
 
-const ABOUT: &str =
-    r#"{"name":"PeerJS Server","description":"Wigwag: brings PeerJS peers together.","website":"https://peerjs.com/"}"#;
-
-fn json(body: String) -> HttpAnswer {
-    HttpAnswer::json(200, body)
+/// What the server says of itself.
+#[derive(Serialize)]
+struct About {
+    name: &'static str,
+    description: &'static str,
+    website: &'static str,
 }
+
+const ABOUT: About = About {
+    name: "PeerJS Server",
+    description: "Wigwag: brings PeerJS peers together.",
+    website: "https://peerjs.com/",
+};
 
 fn unauthorized() -> HttpAnswer {
     HttpAnswer { status: 401, content_type: "text/plain; charset=utf-8", body: "Unauthorized".to_owned() }

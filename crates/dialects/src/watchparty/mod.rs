@@ -110,9 +110,10 @@ impl Interpreter for WatchParty {
         let Some(seat) = &mut self.seat else { return };
         if seat.is_taken(turn) {
             seat.look = turn.now.at + LOOK_MS;
+        } else if turn.hub.view_room(turn.ns(), &seat.room, |_| ()).is_some() {
+            turn.close(CLOSE_IDLE, "inactive for too long");
         } else {
-            // The voice said why.
-            turn.close(CLOSE_IDLE, "idle");
+            Trouble::no_room().tell(turn);
         }
     }
 

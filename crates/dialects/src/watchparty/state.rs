@@ -127,18 +127,13 @@ pub fn room_info(hub: &Hub, now: Now, origin: &Origin, ns: &Namespace, id: &str)
         None => Ok(None),
     };
     match seen {
-        Ok(Some(state)) => page(200, &state),
-        Ok(None) => page(404, &Error { error: "Room not found" }),
-        Err(refusal) => page(429, &Error { error: &refusal.message }),
+        Ok(Some(state)) => HttpAnswer::json(200, &state),
+        Ok(None) => HttpAnswer::json(404, &Error { error: "Room not found" }),
+        Err(refusal) => HttpAnswer::json(429, &Error { error: &refusal.message }),
     }
 }
 
 #[derive(Serialize)]
 struct Error<'a> {
     error: &'a str,
-}
-
-fn page(status: u16, body: &impl Serialize) -> HttpAnswer {
-    // Serialising texts and numbers cannot fail.
-    HttpAnswer::json(status, serde_json::to_string(body).unwrap_or_default())
 }

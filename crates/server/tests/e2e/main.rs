@@ -14,6 +14,7 @@ mod logs;
 mod many;
 mod names;
 mod operator;
+mod parties;
 mod peers;
 mod restart;
 mod strain;

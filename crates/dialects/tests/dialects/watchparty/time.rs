@@ -88,7 +88,7 @@ fn a_room_that_the_operator_closes_is_over_for_its_users() {
     table.lose("ann");
     // Who says nothing is let go in time.
     table.wait(300_000);
-    assert_eq!(table.closed("bob"), Some(4003));
+    assert_eq!(table.closed("bob"), Some(4004));
     table.lose("bob");
     create(&mut table, "ann");
 }
