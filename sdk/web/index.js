@@ -1,6 +1,8 @@
 // Everything that apps use.
 
+export { Wigwag } from './client.js';
 export { WigwagError } from './errors.js';
 export { Identity } from './identity.js';
 export { databaseKeep, memoryKeep } from './keep.js';
-export { Machine } from './machine.js';
+export { Room } from './room.js';
+export { chooseServer, chosenServer, socketUrl } from './settings.js';

@@ -1,0 +1,339 @@
+// What an app holds: one client of one server out of several, with everything that the protocol offers.
+
+import { WigwagError } from './errors.js';
+import { Emitter } from './events.js';
+import { Identity } from './identity.js';
+import { defaultKeep } from './keep.js';
+import { Line } from './line.js';
+import { Room } from './room.js';
+import { servers as knownServers } from './settings.js';
+import { Standing } from './standing.js';
+
+/**
+ * @import { Keep } from './keep.js'
+ * @import { Ask, Surroundings } from './line.js'
+ * @import { Options as RoomOptions } from './room.js'
+ * @import { Frame, Server, Status } from './terms.js'
+ *
+ * @typedef {object} ClientOptions
+ * @property {string | Server | (string | Server)[]} [servers] the best first; left out, see `settings.js`
+ * @property {Identity | 'guest'} [identity] left out, one is made and kept in the browser
+ * @property {string} [id] a name `local@domain`; left out, the key's own id
+ * @property {string} [namespace] the app's own world
+ * @property {string} [device] tells programs of one id apart; left out, each tab has its own
+ * @property {number} [deadline] milliseconds until `open` gives up
+ * @property {AbortSignal} [signal] calls `open` off
+ * @property {Keep} [keep] where identities and known keys are kept
+ *
+ * @typedef {'here' | 'away' | 'gone'} State
+ *
+ * @typedef {object} Found
+ * @property {string} id
+ * @property {State} state
+ * @property {{ device: string, state: State }[]} devices
+ * @property {Date} [lastSeen] when it was last here, where it is not
+ * @property {boolean} polite whether we give way to it
+ *
+ * @typedef {{ type: 'status', status: Status }
+ *   | { type: 'presence', id: string, state: State, lastSeen?: Date }
+ *   | { type: 'signal', from: string, device: string, kind: string, data: any, polite: boolean, stored?: Date }
+ *   | { type: 'lost', to: string, device: string, count: number }
+ *   | { type: 'published', topic: string, from: string, device: string, data: any }
+ *   | { type: 'broadcast', from: string, device: string, data: any }
+ *   | { type: 'ice', servers: RTCIceServer[] }
+ *   | { type: 'fresh' }
+ *   | { type: 'fault', code: number, message: string }} WigwagEvent
+ */
+
+const OPEN_MS = 20_000;
+
+/** @extends {Emitter<WigwagEvent>} */
+export class Wigwag extends Emitter {
+  /**
+   * Connects, and resolves when the server has let us in. Rejects with a reason where it will not, or in time does not.
+   * @param {ClientOptions & Surroundings} [options]
+   */
+  static async open(options = {}) {
+    const client = await Wigwag.start(options);
+    try {
+      await client.#ready(options);
+      return client;
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+  }
+
+  /**
+   * The same without waiting for the server: what is asked waits instead.
+   * @param {ClientOptions & Surroundings} [options]
+   */
+  static async start(options = {}) {
+    const { keep = defaultKeep() } = options;
+    const identity = options.identity === 'guest' ? null : options.identity ?? (await Identity.kept({ keep }));
+    return new Wigwag(options, identity);
+  }
+
+  /**
+   * @param {ClientOptions & Surroundings} options
+   * @param {Identity | null} identity `null` for a guest
+   */
+  constructor(options, identity) {
+    super();
+    const { id, namespace, device } = options;
+    const list = knownServers(options.servers);
+    if (!list.length) throw new WigwagError('no_server', 'No server is known: hand one in as `servers`.');
+    this.identity = identity;
+    this.id = id ?? identity?.id ?? '';
+    this.device = device ?? (identity ? keptDevice() : '');
+    this.namespace = namespace ?? '';
+    const autoDevice = device === undefined && identity ? () => (this.device = keptDevice(true)) : null;
+    this.#line = new Line({
+      servers: list,
+      identity,
+      hello: { id: identity ? id : undefined, namespace, device: this.device },
+      autoDevice,
+      ears: {
+        event: (frame) => this.#event(frame),
+        welcome: (frame, lost) => this.#welcome(frame, lost),
+        status: (status) => this.#status(status),
+        fault: (code, message) => this.emit({ type: 'fault', code, message }),
+        standing: (key, answer) => this.#standing(key, answer),
+      },
+    }, options);
+    this.#watched = new Standing(this.#line, 'watch', 'unwatch', 'ids');
+    this.#topics = new Standing(this.#line, 'subscribe', 'unsubscribe', 'topics');
+    this.#line.open();
+  }
+
+  #line;
+  #watched;
+  #topics;
+  /** @type {Map<string, Room>} */
+  #rooms = new Map();
+  /** What came for a room between the answer to our joining and the moment the app has it. @type {Map<string, Frame[]>} */
+  #early = new Map();
+  /** @type {RTCIceServer[]} */
+  #ice = [];
+
+  get status() {
+    return this.#line.status;
+  }
+
+  /** ICE servers as the server last named them. */
+  get iceServers() {
+    return this.#ice;
+  }
+
+  /** The rooms we are in. */
+  get rooms() {
+    return [...this.#rooms.values()];
+  }
+
+  /** Ends the session: the others see us go at once. */
+  close() {
+    for (const room of this.rooms) room.end('closed');
+    this.#line.close();
+    this.over();
+  }
+
+  /** Tries to connect now instead of at the next turn. */
+  nudge() {
+    this.#line.nudge();
+  }
+
+  /** Where is this id? @param {string} id @param {Ask} [ask] @returns {Promise<Found>} */
+  async find(id, ask) {
+    const { state, devices = [], seen, polite } = await this.#line.ask({ type: 'find', id }, { again: true, ...ask });
+    return { id, state, devices, lastSeen: date(seen), polite };
+  }
+
+  /** Tells `presence` of these ids, now and at each change. @param {...string} ids */
+  async watch(...ids) {
+    await this.#watched.add(ids);
+  }
+
+  /** @param {...string} ids */
+  async unwatch(...ids) {
+    await this.#watched.remove(ids);
+  }
+
+  /**
+   * Hands something to a peer. Resolves with what became of it.
+   * @param {string} to
+   * @param {string} kind a word of the app's own
+   * @param {any} data
+   * @param {{ device?: string, store?: number } & Ask} [options] `store`: for how many seconds to keep it where nobody is there
+   * @returns {Promise<'delivered' | 'stored' | 'absent'>}
+   */
+  async signal(to, kind, data, { device, store, ...ask } = {}) {
+    return (await this.#line.ask({ type: 'signal', to, device, kind, store, data }, ask)).status;
+  }
+
+  /** Hears what is published to these topics. @param {...string} topics */
+  async subscribe(...topics) {
+    await this.#topics.add(topics);
+  }
+
+  /** @param {...string} topics */
+  async unsubscribe(...topics) {
+    await this.#topics.remove(topics);
+  }
+
+  /** Resolves with the number of subscribers that it went to. @param {string} topic @param {any} data @param {Ask} [ask] */
+  async publish(topic, data, ask) {
+    return Number((await this.#line.ask({ type: 'publish', topic, data }, ask)).receivers);
+  }
+
+  /** To everybody in the namespace; resolves with their number. @param {any} data @param {Ask} [ask] */
+  async broadcast(data, ask) {
+    return Number((await this.#line.ask({ type: 'broadcast', data }, ask)).receivers);
+  }
+
+  /**
+   * Enters a room; makes it, with these options, where there is none.
+   * @param {string} name
+   * @param {{ create?: boolean, me?: any } & RoomOptions & Ask} [options]
+   */
+  async join(name, { create = true, me, password, signal, again: _, ...options } = {}) {
+    const known = this.#rooms.get(name);
+    if (known) return known;
+    const room = await this.#enter({ type: 'room.join', room: name, create, me, password }, { me, password }, signal);
+    // Whoever is alone as the first host has just made it.
+    if (room.mine && room.term === 1 && !room.members.length && Object.keys(options).length) await room.set(options);
+    return room;
+  }
+
+  /** Enters a room by its join code. @param {string} code @param {{ me?: any, password?: string } & Ask} [options] */
+  joinByCode(code, { me, password, signal } = {}) {
+    return this.#enter({ type: 'room.join', code, me, password }, { me, password }, signal);
+  }
+
+  /**
+   * Makes a room. Without a name the server makes one that cannot be guessed.
+   * @param {{ name?: string, code?: boolean, me?: any } & RoomOptions & Ask} [options]
+   */
+  create({ name, me, password, signal, again: _, ...options } = {}) {
+    return this.#enter({ type: 'room.create', room: name, me, password, ...options }, { me, password }, signal);
+  }
+
+  /** The rooms that want to be seen. @param {{ after?: string, limit?: number } & Ask} [options] */
+  async listRooms({ after, limit, ...ask } = {}) {
+    const { rooms, more } = await this.#line.ask({ type: 'room.list', after, limit }, { again: true, ...ask });
+    return { rooms, more };
+  }
+
+  /** Asks the server something in its own words: what this class has no method for. @param {Frame} frame @param {Ask} [ask] */
+  ask(frame, ask) {
+    return this.#line.ask(frame, ask);
+  }
+
+  /** @param {{ deadline?: number, signal?: AbortSignal }} options */
+  #ready({ deadline = OPEN_MS, signal }) {
+    return new Promise((resolve, reject) => {
+      const late = () => done(new WigwagError('timeout', 'No server let us in in time.', { at: 'server' }));
+      const timer = setTimeout(late, deadline);
+      const abort = () => done(new WigwagError('aborted', 'The opening was called off.', { cause: signal?.reason }));
+      const stops = [
+        this.on('status', ({ status: { state, why = 'stopped', code } }) => {
+          if (state === 'open') done();
+          if (state === 'stopped') done(new WigwagError(why, `The server does not let us in: ${why}.`, { code }));
+        }),
+        this.on('fault', ({ code, message }) => done(new WigwagError('fault', message, { code }))),
+      ];
+      const done = (/** @type {WigwagError | undefined} */ error = undefined) => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+        for (const stop of stops) stop();
+        if (error) reject(error);
+        else resolve(undefined);
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      if (signal?.aborted) abort();
+      else if (this.status.state === 'open') done();
+    });
+  }
+
+  /** @param {Frame} frame @param {{ me?: any, password?: string }} entry @param {AbortSignal} [signal] */
+  async #enter(frame, entry, signal) {
+    // What was still under way when we were last in that room is of no use to the next time.
+    this.#early.clear();
+    const joined = await this.#line.ask(frame, { signal, again: frame.type === 'room.join' });
+    const self = { id: this.id, device: this.device };
+    const room = this.#rooms.get(joined.room) ?? new Room(this.#line, self, joined, entry, (left) => {
+      if (this.#rooms.get(left.name) === left) this.#rooms.delete(left.name);
+    });
+    this.#rooms.set(room.name, room);
+    const early = this.#early.get(room.name) ?? [];
+    this.#early.delete(room.name);
+    for (const each of early) room.hear(each);
+    return room;
+  }
+
+  /** @param {Frame} frame @param {boolean} lost */
+  #welcome(frame, lost) {
+    this.id = frame.id;
+    this.device = frame.device;
+    this.namespace = frame.namespace;
+    this.#ice = frame.ice ?? [];
+    this.#early.clear();
+    if (lost) this.emit({ type: 'fresh' });
+  }
+
+  /** @param {Status} status */
+  #status(status) {
+    if (status.state === 'stopped') for (const room of this.rooms) room.end(status.why ?? 'stopped');
+    this.emit({ type: 'status', status });
+  }
+
+  /** @param {string} key @param {Frame | WigwagError} answer */
+  #standing(key, answer) {
+    if (key.startsWith('room ')) this.#rooms.get(key.slice(5))?.rejoined(answer);
+    else if (answer instanceof WigwagError) this.emit({ type: 'fault', code: answer.code ?? 0, message: answer.message });
+  }
+
+  /** @param {Frame} frame */
+  #event(frame) {
+    const { type, from, device = '', data } = frame;
+    if (type === 'said' || type === 'room.member' || type === 'room.changed' || type === 'room.host' || type === 'room.left') {
+      const room = this.#rooms.get(frame.room);
+      if (room) room.hear(frame);
+      else this.#early.set(frame.room, [...(this.#early.get(frame.room) ?? []), frame].slice(-EARLY_MAX));
+    } else if (type === 'presence') {
+      this.emit({ type, id: frame.id, state: frame.state, lastSeen: date(frame.seen) });
+    } else if (type === 'signal') {
+      this.emit({ type, from, device, kind: frame.kind, data, polite: frame.polite, stored: date(frame.stored) });
+    } else if (type === 'lost') {
+      this.emit({ type, to: frame.to, device, count: frame.n?.length ?? 0 });
+    } else if (type === 'published') {
+      this.emit({ type, topic: frame.topic, from, device, data });
+    } else if (type === 'broadcast') {
+      this.emit({ type, from, device, data });
+    } else if (type === 'ice') {
+      this.#ice = frame.servers;
+      this.emit({ type, servers: this.#ice });
+    } else if (type === 'error') {
+      this.emit({ type: 'fault', code: frame.code, message: frame.message });
+    }
+  }
+}
+
+/** A room that is being joined hears this much before the app has it. */
+const EARLY_MAX = 1_000;
+
+/** @param {number | undefined} ms */
+function date(ms) {
+  return ms === undefined ? undefined : new Date(ms);
+}
+
+/** A name for this tab that outlives a reload. @param {boolean} [fresh] */
+function keptDevice(fresh = false) {
+  const made = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => 'abcdefghijklmnopqrstuvwxyz234567'[byte & 31]).join('');
+  try {
+    const kept = fresh ? null : globalThis.sessionStorage.getItem('wigwag.device');
+    globalThis.sessionStorage.setItem('wigwag.device', kept ?? made);
+    return kept ?? made;
+  } catch {
+    return made;
+  }
+}
