@@ -116,6 +116,8 @@ fn registering_as_somebody_else_ends_what_one_was_before() {
     let mut table = calls(&["alice", "bob"]);
     table.tell("alice", json!({"type": "register", "userId": "carol", "publicKey": "pk"}));
     assert_eq!(table.heard("alice"), [registered("carol")]);
+    table.tell("bob", json!({"type": "offer", "to": "alice", "offer": 1}));
+    assert_eq!(table.heard("bob"), [error("User alice is not online")]);
     assert!(is_offline(&mut table, "bob", "alice"));
     assert!(!is_offline(&mut table, "bob", "carol"));
     table.tell("alice", json!({"type": "offer", "from": "alice", "to": "bob", "offer": 1}));
@@ -270,6 +272,10 @@ fn a_nonce_is_good_for_one_signature() {
         json!({"type": "register", "userId": "alice", "publicKey": key.public().to_string(), "signature": signature}),
     );
     assert_eq!(table.heard("a"), [registered("alice")]);
+    // Nor is one that held good for the next.
+    prove(&mut table, "a", &key, "alice");
+    table.tell("a", json!({"type": "register", "userId": "alice", "publicKey": "pk", "signature": "bad"}));
+    assert_eq!(table.heard("a"), [registered("alice"), registered("alice")]);
     table.open("b", Dialect::Volli, "");
     prove(&mut table, "b", &key, "alice");
     assert_eq!(table.heard("b"), [error("User ID already registered")]);
