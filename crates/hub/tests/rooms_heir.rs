@@ -99,6 +99,17 @@ fn a_second_restart_long_after_is_about_the_host_of_then() {
 }
 
 #[test]
+fn a_room_that_was_empty_for_long_waits_for_nobody_after_the_next_restart() {
+    let mut w = emptied_by_a_drain();
+    w.restart(0);
+    w.pass(HEIR_MS + 1);
+    w.restart(0);
+    enter(&mut w, "bob@x");
+    enter(&mut w, "alice@x");
+    assert_eq!(hosts_told(&mut w), ["bob@x", "bob@x"]);
+}
+
+#[test]
 fn who_went_of_its_own_will_or_without_a_restart_is_not_waited_for() {
     let mut w = Table::new();
     let [alice, bob] = den(&mut w, ["alice@x", "bob@x"]);

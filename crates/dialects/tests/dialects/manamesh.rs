@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use wigwag_dialects::Dialect;
+use wigwag_testkit::TestKey;
 use wigwag_wire::{Namespace, RoomName};
 
 use crate::table::Table;
@@ -224,6 +225,31 @@ fn a_native_peer_in_the_room_is_a_peer_like_any_other() {
     table.tell("n", json!({"type": "signal", "n": 1, "to": a, "kind": "bye", "data": 1}));
     assert_eq!(table.heard_json("n"), [json!({"type": "ack", "re": 1, "status": "absent"})]);
     table.tell("n", json!({"type": "room.leave", "room": "den"}));
+    assert_eq!(table.heard_json("a"), [json!({"type": "peer-left", "peerId": n})]);
+}
+
+#[test]
+fn a_native_peer_with_several_devices_is_one_peer() {
+    let mut table = Table::new();
+    let a = join(&mut table, "a", "den");
+    let key = TestKey::new(1);
+    let n = table.open_device("laptop", &key, "laptop");
+    assert_eq!(table.open_device("phone", &key, "phone"), n);
+    let enter = json!({"type": "room.join", "room": "den"});
+    table.tell("laptop", enter.clone());
+    table.tell("phone", enter);
+    assert_eq!(table.heard_json("a"), [json!({"type": "peer-joined", "peerId": n})]);
+    table.open("b", Dialect::ManaMesh, "");
+    table.tell("b", json!({"type": "join", "roomId": "den"}));
+    assert_eq!(table.heard_json("b")[0]["peers"], json!([a, n]));
+    table.heard("laptop");
+    table.tell("b", json!({"type": "offer", "payload": 1}));
+    assert_eq!(table.heard("laptop").len(), 1, "one copy for each device");
+    table.heard("a");
+    let leave = json!({"type": "room.leave", "room": "den"});
+    table.tell("laptop", leave.clone());
+    assert_eq!(quiet(&mut table, &["a"]), 0);
+    table.tell("phone", leave);
     assert_eq!(table.heard_json("a"), [json!({"type": "peer-left", "peerId": n})]);
 }
 

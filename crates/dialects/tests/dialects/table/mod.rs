@@ -74,6 +74,11 @@ impl Table {
         self.greet(name, |challenge| HelloFrame::new().prove(key, challenge))
     }
 
+    /// The same on one of its devices.
+    pub(crate) fn open_device(&mut self, name: &str, key: &TestKey, device: &str) -> String {
+        self.greet(name, |challenge| HelloFrame::new().device(device).prove(key, challenge))
+    }
+
     /// A native peer with a key that speaks for a name.
     pub(crate) fn open_named(&mut self, name: &str, key: &TestKey, id: &str) {
         self.greet(name, |challenge| HelloFrame::new().id(id).prove(key, challenge));

@@ -231,6 +231,12 @@ fn rooms_of_other_protocols_are_other_rooms() {
     table.tell("n", json!({"type": "room.join", "room": "watchparty/r"}));
     let told = table.heard_json("ann").pop().unwrap();
     assert_eq!((&told["joinedUser"]["id"], &told["joinedUser"]["name"]), (&json!(native), &json!(native)));
+    deafen(&mut table, &["ann", "bob"]);
+    // Nor has it a name that could change here.
+    table.tell("n", json!({"type": "room.me", "room": "watchparty/r", "me": {"name": "Ann"}}));
+    assert!(table.heard("ann").is_empty());
+    table.tell("n", json!({"type": "room.leave", "room": "watchparty/r"}));
+    assert_eq!(table.heard_json("bob")[0]["leftUserId"], json!(native));
 }
 
 /// What HTTP answers.
