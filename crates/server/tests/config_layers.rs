@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use wigwag_server::config::{
-    Config, Data, Flag, KEYS, Listen, Loaded, LogFormat, Origin, Problems, Raw, Sources, TrustProxy, default_toml,
-    effective_toml, key, load, markdown,
+    Compat, Config, Data, Flag, KEYS, Listen, Loaded, LogFormat, Origin, Problems, Raw, Sources, TrustProxy,
+    default_toml, effective_toml, key, load, markdown,
 };
 
 #[test]
@@ -46,6 +46,7 @@ fn flags_win_over_the_environment_which_wins_over_the_file() {
         file: Some((PathBuf::from("w.toml"), file.into())),
         env: env(&[("WIGWAG_SERVER_NAME", "env"), ("WIGWAG_SERVER_DRAIN_SECONDS", "2")]),
         flags: flags(&[("server.name", "flag")]).flags,
+        compat: None,
     };
     let Loaded { config, origins, .. } = load(&sources).unwrap();
     assert_eq!(config.server.name, "flag");
@@ -54,6 +55,36 @@ fn flags_win_over_the_environment_which_wins_over_the_file() {
     assert_eq!(origins["server.name"], Origin::Flag);
     assert_eq!(origins["server.drain_seconds"], Origin::Env);
     assert_eq!(origins["server.listen"], Origin::File);
+}
+
+#[test]
+fn what_another_server_does_by_itself_lies_below_everything() {
+    let with = |given: &[(&str, &str)], file: &str| {
+        let file = Some((PathBuf::from("w.toml"), file.to_owned()));
+        load(&Sources { compat: Some(Compat::PeerJs), env: env(given), file, ..Sources::default() }).unwrap()
+    };
+    let loaded = with(&[], "");
+    let config = &loaded.config;
+    assert_eq!(config.server.listen, ["[::]:9000".parse::<Listen>().unwrap()]);
+    assert_eq!((&config.server.data, config.peerjs.concurrent_limit), (&Data::Memory, 5_000));
+    assert!(config.server.trust_proxy.trusts("172.17.0.1".parse().unwrap()));
+    assert!(config.dialects.paths.is_empty() && loaded.origins.is_empty());
+
+    let config = with(&[("PORT", "443"), ("PEERSERVER_PATH", "myapp/")], "peerjs.concurrent_limit = 7").config;
+    assert_eq!(config.server.listen, ["[::]:443".parse::<Listen>().unwrap()]);
+    assert_eq!(config.dialects.paths[0].to_string(), "peerjs=/myapp");
+    assert_eq!(config.peerjs.concurrent_limit, 7);
+    let config = with(&[("HOST", "127.0.0.1")], "dialects.paths = 'peerjs=/other'").config;
+    assert_eq!(config.server.listen, ["127.0.0.1:9000".parse::<Listen>().unwrap()]);
+    assert_eq!(config.dialects.paths[0].to_string(), "peerjs=/other");
+}
+
+#[test]
+fn a_key_of_peerjs_must_stand_in_an_address() {
+    for key in ["", "a/b", "a b", "ü", "a&b"] {
+        let problems = load(&flags(&[("peerjs.key", key)])).unwrap_err();
+        assert!(problems.to_string().contains("peerjs.key"), "{key:?}: {problems}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub fn peerjs_http(hub: &Hub, settings: &PeerJsSettings, ns: &Namespace, path: &
     if path.is_empty() {
         return Some(HttpAnswer::json(200, &ABOUT));
     }
-    let (key, page) = path.rsplit_once('/')?;
+    let (key, page) = path.split_once('/')?;
     let answer = match page {
         "id" | "peers" if key != settings.key => unauthorized(),
         // The type that clients have always got.

@@ -250,6 +250,23 @@ fn a_native_peer_and_a_peerjs_peer_reach_each_other() {
 }
 
 #[test]
+fn a_volli_peer_and_a_peerjs_peer_call_each_other() {
+    let mut table = Table::new();
+    enter(&mut table, "alice");
+    table.open("victor", Dialect::Volli, "");
+    table.tell("victor", json!({"type": "register", "userId": "victor", "publicKey": "k"}));
+    table.heard("victor");
+    table.tell("alice", json!({"type": "OFFER", "dst": "victor", "payload": {"sdp": 1}}));
+    let told = json!({"type": "offer", "from": "alice", "to": "victor", "offer": {"sdp": 1}});
+    assert_eq!(table.heard_json("victor"), [told]);
+    table.tell("victor", json!({"type": "answer", "from": "victor", "to": "alice", "answer": {"sdp": 2}}));
+    let told = json!({"type": "ANSWER", "src": "victor", "dst": "alice", "payload": {"sdp": 2}});
+    assert_eq!(table.heard_json("alice"), [told]);
+    table.open("thief", Dialect::PeerJs, "?key=peerjs&id=victor&token=t");
+    taken(&mut table, "thief");
+}
+
+#[test]
 fn a_peer_that_the_operator_bans_is_told_why_and_does_not_come_back() {
     let mut table = pair();
     table.ban("bob");

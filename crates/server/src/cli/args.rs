@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::exit;
-use crate::config::{Flag, Raw};
+use crate::config::{Compat, Flag, Raw};
 
 /// Lets any two programs find each other and connect, whatever lies between them.
 ///
@@ -140,6 +140,10 @@ pub(super) struct ServeArgs {
     /// How to log: `text` or `json` [default: text]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
+
+    /// Stand in for another server and take its options too; `--compat peerjs --help` lists them [env: WIGWAG_COMPAT]
+    #[arg(long, value_name = "SERVER", value_parser = compat())]
+    pub(super) compat: Option<Compat>,
 }
 
 impl ServeArgs {
@@ -281,6 +285,10 @@ pub(super) struct KeygenArgs {
     /// As JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+fn compat() -> impl TypedValueParser<Value = Compat> {
+    PossibleValuesParser::new(["peerjs"]).try_map(|name| name.parse::<Compat>())
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

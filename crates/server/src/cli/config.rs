@@ -1,16 +1,22 @@
 //! `wigwag config`, and how every command finds its configuration.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::args::{PrintFormat, ServeArgs};
 use super::exit::{Exit, Failure};
 use super::out::{Out, complain};
-use crate::config::{self, Loaded, Problems, Sources};
+use crate::config::{self, Compat, Flag, Loaded, Problems, Sources};
 
 /// Reads the configuration that these options, the environment and the file make. Each problem is named on
 /// standard error.
 pub(super) fn load(args: &ServeArgs) -> Result<Loaded, Failure> {
-    config::load(&sources(args)?).map_err(|problems| {
+    load_for(args, Vec::new())
+}
+
+/// The same, with options that the command line of another server has. What `args` says wins.
+pub(super) fn load_for(args: &ServeArgs, options: Vec<Flag>) -> Result<Loaded, Failure> {
+    config::load(&sources(args, options)?).map_err(|problems| {
         let count = problems.errors.len();
         tell(&problems);
         let what = if count == 1 { "one mistake".into() } else { format!("{count} mistakes") };
@@ -44,9 +50,8 @@ pub(super) fn check(out: &mut Out, args: &ServeArgs) -> Result<Exit, Failure> {
     out.line(&format!("The configuration is good: {set}."))
 }
 
-fn sources(args: &ServeArgs) -> Result<Sources, Failure> {
-    // As with every variable of ours, an empty one is none.
-    let named = || std::env::var_os("WIGWAG_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+fn sources(args: &ServeArgs, mut flags: Vec<Flag>) -> Result<Sources, Failure> {
+    let named = || variable("WIGWAG_CONFIG").map(PathBuf::from);
     let file = match args.config.clone().or_else(named) {
         None => None,
         Some(path) => {
@@ -59,7 +64,23 @@ fn sources(args: &ServeArgs) -> Result<Sources, Failure> {
     // A variable that is not text cannot be one of ours.
     let env =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Ok(Sources { file, env: env.collect(), flags: args.flags() })
+    flags.extend(args.flags());
+    Ok(Sources { file, env: env.collect(), flags, compat: compat(args)? })
+}
+
+/// The server that this one is to stand in for.
+fn compat(args: &ServeArgs) -> Result<Option<Compat>, Failure> {
+    if let Some(name) = variable("WIGWAG_COMPAT").filter(|_| args.compat.is_none()) {
+        let name = name.to_string_lossy();
+        let compat = name.parse().map_err(|why: String| anyhow::anyhow!("environment WIGWAG_COMPAT: {why}"));
+        return compat.map(Some).map_err(|why| Exit::Config.because(why));
+    }
+    Ok(args.compat)
+}
+
+/// A variable of ours. An empty one is none.
+pub(super) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 fn tell(problems: &Problems) {

@@ -4,6 +4,7 @@
 //! function that runs the server.
 
 mod args;
+mod compat;
 mod config;
 mod conform;
 mod docs;
@@ -22,7 +23,7 @@ use tracing::warn;
 use self::args::{Cli, Command, ConfigCommand, ServeArgs};
 pub use self::exit::{Exit, Failure};
 use self::out::Out;
-use crate::config::Loaded;
+use crate::config::{Flag, Loaded};
 use crate::log;
 use crate::version::VERSION;
 
@@ -36,18 +37,22 @@ pub struct Launch {
 
 /// Does what the arguments ask for. `serve` runs the server until it is told to stop.
 pub fn main(args: impl IntoIterator<Item = OsString>, serve: impl FnOnce(Launch) -> Result<Exit, Failure>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
+    let args: Vec<OsString> = args.into_iter().collect();
+    let asked = match compat::read(&args) {
+        Some(asked) => asked.map(|asked| (Command::Serve(asked.serve), asked.options)),
+        None => Cli::try_parse_from(args).map(|cli| (cli.command.unwrap_or(Command::Serve(cli.serve)), Vec::new())),
+    };
+    let (command, options) = match asked {
+        Ok(asked) => asked,
         Err(error) => {
             // Help and version arrive here too. If nobody reads them, there is nobody to tell.
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
-    let done = match cli.command {
-        None => start(&cli.serve, serve),
-        Some(Command::Serve(args)) => start(&args, serve),
-        Some(command) => run(command, &mut out::stdout()),
+    let done = match command {
+        Command::Serve(args) => start(&args, options, serve),
+        command => run(command, &mut out::stdout()),
     };
     match done {
         Ok(exit) => exit.into(),
@@ -86,8 +91,12 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
     }
 }
 
-fn start(args: &ServeArgs, serve: impl FnOnce(Launch) -> Result<Exit, Failure>) -> Result<Exit, Failure> {
-    let loaded = config::load(args)?;
+fn start(
+    args: &ServeArgs,
+    options: Vec<Flag>,
+    serve: impl FnOnce(Launch) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let loaded = config::load_for(args, options)?;
     let logs = log::start(&loaded.config.log).map_err(|why| Exit::Config.because(why))?;
     for problem in &loaded.warnings {
         warn!("{problem}");

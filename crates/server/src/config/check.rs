@@ -62,6 +62,11 @@ pub(super) fn check(config: &Config, place: &dyn Fn(&str) -> Place, problems: &m
         }
     }
 
+    let peerjs = &config.peerjs;
+    if peerjs.key.is_empty() || !peerjs.key.bytes().all(|b| b.is_ascii_graphic() && !b"/?#&%".contains(&b)) {
+        error("peerjs.key", "this cannot stand in an address", "use letters, digits and hyphens");
+    }
+
     let tls = &config.tls;
     match (tls.cert.as_os_str().is_empty(), tls.key.as_os_str().is_empty()) {
         (false, true) => error("tls.cert", "a certificate without its key", "set `tls.key` too"),

@@ -322,6 +322,20 @@ sections! {
         listen: Vec<DialectListen> = Vec::new();
     }
 
+    /// What PeerJS clients are told and allowed.
+    peerjs: PeerJs {
+        /// The key that clients must give; they give this one unless their app names another.
+        key: String = "peerjs".into();
+        /// Whether anybody may list the ids of the peers that are here (`listAllPeers`).
+        allow_discovery: bool = false;
+        /// How many peers may be here at once. `0`: as many as the limits let in.
+        concurrent_limit: u64 = 0;
+        /// The time without a word after which a peer's socket is closed. Clients send a word every 5 seconds. `0`: never.
+        alive_timeout_ms: u64 = 60_000;
+        /// How long a message waits for a peer that is not here, before its sender is told so.
+        expire_timeout_ms: u64 = 5_000;
+    }
+
     /// Networks of nodes.
     networks: Networks {
         /// How long changes of a network are gathered before its nodes are told.

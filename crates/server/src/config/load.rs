@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::check;
+use super::compat::Compat;
 use super::keys::{Config, KEYS, Key, key, sections};
 use super::problem::{Place, Problem, Problems, did_you_mean};
 use super::types::Data;
@@ -33,6 +34,8 @@ pub struct Sources {
     pub env: Vec<(String, String)>,
     /// The command line, in order; a later option wins.
     pub flags: Vec<Flag>,
+    /// The server that this one stands in for: its defaults lie below everything.
+    pub compat: Option<Compat>,
 }
 
 /// Which layer a value came from.
@@ -62,6 +65,9 @@ pub struct Loaded {
 /// Lays the sources over each other. All problems are reported, not just the first.
 pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let mut loader = Loader::default();
+    if let Some(compat) = sources.compat {
+        loader.stand_in(compat, &sources.env);
+    }
     if let Some((path, text)) = &sources.file {
         loader.file(path, text);
     }
@@ -69,7 +75,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     loader.flags(&sources.flags);
     loader.read_secret_files();
     loader.fill_in();
-    let Loader { config, places, mut problems } = loader;
+    let Loader { config, places, mut problems, .. } = loader;
     check::check(&config, &|path| places.get(path).map_or(Place::Whole, |(_, place)| place.clone()), &mut problems);
     if problems.errors.is_empty() {
         let origins = places.into_iter().map(|(path, (origin, _))| (path, origin)).collect();
@@ -82,6 +88,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
 #[derive(Default)]
 struct Loader {
     config: Config,
+    compat: Option<Compat>,
     /// Where the value in force of each key was set.
     places: BTreeMap<String, (Origin, Place)>,
     problems: Problems,
@@ -98,6 +105,16 @@ impl Loader {
                 self.places.insert(key.path(), (origin, place));
             }
             Err(why) => self.error(Problem::new(place, format!("{}: {why}", key.path()))),
+        }
+    }
+
+    fn stand_in(&mut self, compat: Compat, env: &[(String, String)]) {
+        self.compat = Some(compat);
+        for (path, raw) in compat.defaults(&|wanted| set_in(env, wanted)) {
+            let done = key(path).map_or(Ok(()), |key| key.set(&mut self.config, &raw));
+            if let Err(why) = done {
+                self.error(Problem::new(Place::Whole, format!("{path}: {why}")));
+            }
         }
     }
 
@@ -131,9 +148,7 @@ impl Loader {
     }
 
     fn env(&mut self, env: &[(String, String)]) {
-        // Empty means "not set": compose files pass empty values for variables that nobody gave.
-        let look =
-            |wanted: &str| env.iter().find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, value)| value);
+        let look = |wanted: &str| set_in(env, wanted);
         self.env_stand_ins(&look);
         for key in KEYS.iter() {
             let name = key.env();
@@ -162,7 +177,8 @@ impl Loader {
             let place = Place::Env(if port.is_some() { "PORT" } else { "HOST" }.into());
             let host = host.map_or("[::]", String::as_str);
             let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.into() };
-            let port = port.map_or("8080", String::as_str);
+            let usual = self.compat.map_or("8080", Compat::port);
+            let port = port.map_or(usual, String::as_str);
             self.set(listen, &Raw::Text(format!("{host}:{port}")), Origin::Env, place);
         }
         if let (Some(filter), Some(value)) = (key("log.filter"), look("RUST_LOG")) {
@@ -229,8 +245,13 @@ impl Loader {
     }
 }
 
+/// A variable of the environment. Empty means "not set": compose files pass empty values for variables that nobody gave.
+fn set_in<'a>(env: &'a [(String, String)], wanted: &str) -> Option<&'a String> {
+    env.iter().find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, value)| value)
+}
+
 /// Variables of ours that are not keys.
-const OTHER_ENV: [&str; 1] = ["WIGWAG_CONFIG"];
+const OTHER_ENV: [&str; 2] = ["WIGWAG_CONFIG", "WIGWAG_COMPAT"];
 
 fn secret_file(config: &Config, secret: &str) -> PathBuf {
     match secret {

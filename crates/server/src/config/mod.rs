@@ -6,6 +6,7 @@
 //! it meets, each with its place. Nothing here opens a socket or decides what a setting does.
 
 mod check;
+mod compat;
 mod dialects;
 mod keys;
 mod load;
@@ -14,8 +15,11 @@ mod problem;
 mod types;
 mod value;
 
+pub use compat::{Compat, peerjs_path};
 pub use dialects::{DialectListen, DialectName, DialectPath, RootDialect};
-pub use keys::{Admin, Auth, Config, Dialects, Ice, KEYS, Key, Log, Networks, Presence, Rooms, Server, Tls, key};
+pub use keys::{
+    Admin, Auth, Config, Dialects, Ice, KEYS, Key, Log, Networks, PeerJs, Presence, Rooms, Server, Tls, key,
+};
 pub use load::{Flag, Loaded, Origin, Sources, load};
 pub use print::{default_toml, effective_toml, markdown};
 pub use problem::{Place, Problem, Problems};

@@ -5,6 +5,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 use wigwag_dialects::{Dialect, HttpAnswer, Which};
 use wigwag_hub::Origin;
@@ -18,6 +19,9 @@ pub(super) fn answer(guide: &Guide, request: &Request) -> Option<Response> {
     if !is_read(request) {
         return None;
     }
+    if let Some(answer) = peerjs(guide, request) {
+        return Some(answer);
+    }
     let only = guide.routes.only();
     let speaks = |dialect: Dialect| guide.routes.shown(dialect).is_some();
     let asks_for = |kind: &str| prefers(request.headers(), kind);
@@ -30,11 +34,33 @@ pub(super) fn answer(guide: &Guide, request: &Request) -> Option<Response> {
             Some(Json(json!({"ok": true})).into_response())
         }
         "/stats" if only == Some(Dialect::ManaMesh) => {
-            let ns = namespace(guide, request)?;
+            let ns = namespace(guide, request.uri().query().unwrap_or_default())?;
             Some(page(guide.driver.dialects().signaling_counts(&ns).page()))
         }
         path => room_info(guide, request, path),
     }
+}
+
+/// What PeerJS clients ask, below the paths that they were given. `{key}&ns=app` is a key and a namespace: an app can write nothing
+/// else into the address.
+fn peerjs(guide: &Guide, request: &Request) -> Option<Response> {
+    let path = request.uri().path();
+    let below = guide.routes.below_peerjs(path)?;
+    if below.is_empty() && path == "/" {
+        // There people are shown a page, unless PeerJS has the place for itself.
+        let asked = guide.routes.speaks_mainly(Dialect::PeerJs) || prefers(request.headers(), "application/json");
+        return asked.then(|| peerjs_page(guide, &guide.driver.hub().rules().default_namespace, "")).flatten();
+    }
+    let (key, page) = below.split_once('/').unwrap_or(("", below));
+    let (key, named) = key.split_once('&').unwrap_or((key, ""));
+    let ns = namespace(guide, if named.is_empty() { request.uri().query().unwrap_or_default() } else { named })?;
+    let key = percent_decode_str(key).decode_utf8_lossy();
+    peerjs_page(guide, &ns, &if below.is_empty() { String::new() } else { format!("{key}/{page}") })
+}
+
+fn peerjs_page(guide: &Guide, ns: &Namespace, below: &str) -> Option<Response> {
+    let driver = &guide.driver;
+    wigwag_dialects::peerjs_http(driver.hub(), &driver.dialects().settings().peerjs, ns, below).map(page)
 }
 
 /// `/room/{id}/info`, wherever watch-party rooms are.
@@ -43,7 +69,7 @@ fn room_info(guide: &Guide, request: &Request, path: &str) -> Option<Response> {
     if found.which != Which::One(Dialect::WatchParty) || found.rest.is_empty() {
         return None;
     }
-    let ns = namespace(guide, request)?;
+    let ns = namespace(guide, request.uri().query().unwrap_or_default())?;
     let from = request.extensions().get::<PeerAddr>().copied().unwrap_or(PeerAddr::Unix);
     let origin = from.ip().map_or(Origin::Local, Origin::Ip);
     let driver = &guide.driver;
@@ -51,9 +77,8 @@ fn room_info(guide: &Guide, request: &Request, path: &str) -> Option<Response> {
     Some(page(info))
 }
 
-/// The namespace that a request is about; nothing where what it names is none or is not served.
-fn namespace(guide: &Guide, request: &Request) -> Option<Namespace> {
-    let query = request.uri().query().unwrap_or_default();
+/// The namespace that a query names; nothing where what it names is none or is not served.
+fn namespace(guide: &Guide, query: &str) -> Option<Namespace> {
     let named = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "ns");
     let rules = guide.driver.hub().rules();
     let ns = match named {

@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::Method;
 use http::header::{HeaderMap, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
-use wigwag_dialects::{Dialect, Dialects, Settings, Which};
+use wigwag_dialects::{Dialect, Dialects, PeerJsSettings, Settings, Which};
 use wigwag_wire::VERSION;
 use wigwag_wire::code::Code;
 
@@ -39,8 +39,16 @@ impl Guide {
 }
 
 /// What the configuration says about dialects, for the dialects themselves.
-pub fn settings(_config: &Config) -> Settings {
-    Settings::default()
+pub fn settings(config: &Config) -> Settings {
+    let peerjs = &config.peerjs;
+    let peerjs = PeerJsSettings {
+        key: peerjs.key.clone(),
+        allow_discovery: peerjs.allow_discovery,
+        concurrent_limit: peerjs.concurrent_limit,
+        alive_timeout_ms: peerjs.alive_timeout_ms,
+        expire_timeout_ms: peerjs.expire_timeout_ms,
+    };
+    Settings { peerjs }
 }
 
 /// The dialects of a configuration.

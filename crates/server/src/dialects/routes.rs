@@ -10,7 +10,7 @@ use crate::config::{Config, RootDialect};
 
 /// The usual path of each dialect, and whether something may follow it. The first of a dialect is the one that is shown.
 const USUAL: &[(&str, Dialect)] = &[
-    ("/peerjs", Dialect::PeerJs),
+    ("/", Dialect::PeerJs),
     ("/yjs", Dialect::Yjs),
     ("/tracker", Dialect::Tracker),
     ("/announce", Dialect::Tracker),
@@ -118,6 +118,23 @@ impl Routes {
         self.paths.iter().filter(move |(_, known)| *known == dialect).map(|(path, _)| path.as_str())
     }
 
+    /// What follows PeerJS's own path in a path: there its clients ask over HTTP, beside the sockets.
+    pub fn below_peerjs<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let bases = self.paths_of(Dialect::PeerJs).filter_map(|own| own.strip_suffix("/peerjs"));
+        let found = bases.filter_map(|base| below(path, base)).next();
+        if self.pinned != Some(Dialect::PeerJs) {
+            return found;
+        }
+        // Where nothing else is spoken, no path is wrong: the key and what is asked stand last.
+        let rest = found.or_else(|| path.strip_prefix('/'))?;
+        Some(rest.rmatch_indices('/').nth(1).map_or(rest, |(at, _)| &rest[at + 1..]))
+    }
+
+    /// Whether a dialect is spoken wherever no other one is.
+    pub fn speaks_mainly(&self, dialect: Dialect) -> bool {
+        matches!(self.root, Some(Which::One(one)) if one == dialect)
+    }
+
     /// The path of a dialect for people; nothing where it is not spoken.
     pub fn shown(&self, dialect: Dialect) -> Option<String> {
         let usual = USUAL.iter().find(|(_, known)| *known == dialect).map(|(path, _)| of(path, dialect));
@@ -129,7 +146,7 @@ impl Routes {
 /// Where a dialect's sockets arrive if this is its path: PeerJS adds a part of its own to a path that it is given.
 fn of(path: &str, dialect: Dialect) -> String {
     match dialect {
-        Dialect::PeerJs if path != "/peerjs" => format!("{}/peerjs", path.trim_end_matches('/')),
+        Dialect::PeerJs => format!("{}/peerjs", path.trim_end_matches('/')),
         _ => path.to_owned(),
     }
 }
@@ -231,6 +248,31 @@ mod tests {
         assert_eq!(found(&routes, "/lobby"), one(Dialect::Matchbox, "lobby"));
         assert_eq!(found(&routes, "/matchbox/lobby"), one(Dialect::Matchbox, "lobby"));
         assert_eq!(found(&routes, "/yjs"), one(Dialect::Matchbox, "yjs"));
+    }
+
+    #[test]
+    fn peerjs_clients_ask_below_the_path_that_they_were_given() {
+        let moved = |paths: &[&str]| {
+            routes(|config| config.dialects.paths = paths.iter().map(|path| path.parse().unwrap()).collect())
+        };
+        let usual = routes(|_| {});
+        assert_eq!(usual.below_peerjs("/"), Some(""));
+        assert_eq!(usual.below_peerjs("/peerjs/id"), Some("peerjs/id"));
+        let app = moved(&["peerjs=/app"]);
+        for (path, below) in
+            [("/app", Some("")), ("/app/", Some("")), ("/app/k/peers", Some("k/peers")), ("/k/id", None)]
+        {
+            assert_eq!(app.below_peerjs(path), below, "{path}");
+        }
+        // A path of that name is a path like any other.
+        let same = moved(&["peerjs=/peerjs"]);
+        assert_eq!(same.below_peerjs("/peerjs/peerjs/id"), Some("peerjs/id"));
+        assert_eq!(found(&same, "/peerjs/peerjs"), one(Dialect::PeerJs, ""));
+        let pinned = Routes::pinned(&Config::default(), Dialect::PeerJs);
+        for path in ["/k/id", "/any/k/id", "/any/path/k/id"] {
+            assert_eq!(pinned.below_peerjs(path), Some("k/id"), "{path}");
+        }
+        assert_eq!(routes(|config| config.dialects.off = vec!["peerjs".parse().unwrap()]).below_peerjs("/k/id"), None);
     }
 
     #[test]

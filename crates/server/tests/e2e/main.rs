@@ -15,6 +15,7 @@ mod many;
 mod names;
 mod operator;
 mod parties;
+mod peerjs;
 mod peers;
 mod restart;
 mod strain;

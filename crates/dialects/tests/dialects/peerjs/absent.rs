@@ -123,6 +123,18 @@ fn who_takes_a_free_id_does_not_take_over_its_calls() {
 }
 
 #[test]
+fn what_waits_is_heard_by_a_peer_of_another_protocol_too() {
+    let mut table = caller();
+    table.tell("alice", json!({"type": "OFFER", "dst": "ursula", "payload": {"n": 1}}));
+    table.open("ursula", Dialect::Volli, "");
+    table.tell("ursula", json!({"type": "register", "userId": "ursula", "publicKey": "k"}));
+    table.heard("ursula");
+    table.wait(6_000);
+    assert_eq!(table.heard("ursula").len(), 1);
+    assert!(table.heard("alice").is_empty());
+}
+
+#[test]
 fn an_id_that_nobody_can_have_fails_at_once() {
     let mut table = caller();
     let dst = "x".repeat(200);

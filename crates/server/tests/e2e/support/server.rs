@@ -35,6 +35,12 @@ impl Wigwag {
         Self { command, listens: false, keeps: false }
     }
 
+    /// Is given no options but those that follow.
+    pub fn alone(mut self) -> Self {
+        (self.listens, self.keeps) = (true, true);
+        self
+    }
+
     pub fn data(mut self, folder: &Path) -> Self {
         self.keeps = true;
         self.command.arg("--data").arg(folder);
@@ -244,7 +250,16 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_wigwag");
 pub fn clean(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        let read = ["PORT", "HOST", "RUST_LOG", "STATE_DIRECTORY", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDS_FIRST_FD"];
+        let read = [
+            "PORT",
+            "HOST",
+            "PEERSERVER_PATH",
+            "RUST_LOG",
+            "STATE_DIRECTORY",
+            "LISTEN_FDS",
+            "LISTEN_PID",
+            "LISTEN_FDS_FIRST_FD",
+        ];
         if text.starts_with("WIGWAG_") || read.contains(&&*text) {
             command.env_remove(name);
         }
