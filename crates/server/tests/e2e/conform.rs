@@ -18,6 +18,11 @@ async fn yjs_is_spoken_as_promised() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn peerjs_is_spoken_as_promised() {
+    speaks("peerjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_tracker_keeps_its_promises() {
     speaks("tracker").await;
 }
