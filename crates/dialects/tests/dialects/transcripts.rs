@@ -77,8 +77,23 @@ fn play(dialect: Dialect, script: &Script, seed: u64) -> Result<(), Stopped> {
     if settings.namespaces.is_some() {
         return Err(Stopped::Unable("what is refused before a socket opens is the server's".into()));
     }
-    let table = Table::with(|rules, _| rules.limits = settings.limits.clone());
-    let mut stage = Stage { table, dialect, inboxes: BTreeMap::new() };
+    let mut peerjs = PeerJsSettings::default();
+    for (key, value) in &settings.set {
+        match key.as_str() {
+            "peerjs.key" => peerjs.key = value.clone(),
+            "peerjs.allow_discovery" => peerjs.allow_discovery = value == "true",
+            "peerjs.concurrent_limit" => peerjs.concurrent_limit = value.parse().unwrap(),
+            "peerjs.expire_timeout_ms" => peerjs.expire_timeout_ms = value.parse().unwrap(),
+            // A room has as many seats as the limits allow here.
+            "rooms.capacity" => {}
+            unknown => panic!("no dialect knows {unknown}"),
+        }
+    }
+    let table = Table::with(|rules, settings_of_dialects| {
+        rules.limits = settings.limits.clone();
+        settings_of_dialects.peerjs = peerjs.clone();
+    });
+    let mut stage = Stage { table, dialect, peerjs, inboxes: BTreeMap::new() };
     let mut state = seed;
     let mut random = move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -91,6 +106,8 @@ fn play(dialect: Dialect, script: &Script, seed: u64) -> Result<(), Stopped> {
 struct Stage {
     table: Table,
     dialect: Dialect,
+    /// As the operator wants it.
+    peerjs: PeerJsSettings,
     /// What sockets heard and nobody has looked at.
     inboxes: BTreeMap<String, VecDeque<String>>,
 }
@@ -179,7 +196,7 @@ impl World for Stage {
         let path = percent_decode_str(request.path.split('?').next().unwrap_or_default()).decode_utf8_lossy();
         let ns = &self.table.hub.rules().default_namespace;
         let answer = match self.dialect {
-            Dialect::PeerJs => peerjs_http(&self.table.hub, &PeerJsSettings::default(), ns, &path),
+            Dialect::PeerJs => peerjs_http(&self.table.hub, &self.peerjs, ns, &path),
             _ => return Err(Fault::Unable(Unable("this page is the server's".into()))),
         };
         // The server adds that pages of any origin may read it.
