@@ -82,7 +82,8 @@ impl Wigwag {
         let mut server = self.begin();
         let mut address = None;
         until("the server to listen", async || {
-            address = server.log().lines().find_map(|line| address_in(line, "listening "));
+            let of_all = |line: &&str| !line.contains("listening for one dialect");
+            address = server.log().lines().filter(of_all).find_map(|line| address_in(line, "listening"));
             let ended = server.child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended with {ended:?}:\n{}", server.log());
             address.is_some()
