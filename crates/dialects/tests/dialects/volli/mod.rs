@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use wigwag_dialects::Dialect;
 use wigwag_testkit::TestKey;
 
+use self::proofs::prove;
 use crate::table::Table;
 
 #[test]

@@ -150,7 +150,7 @@ fn statement(server: &str, nonce: &str, namespace: &str, user: &str, key: &TestK
 }
 
 /// Registers with a proof.
-fn prove(table: &mut Table, who: &str, key: &TestKey, id: &str) {
+pub(super) fn prove(table: &mut Table, who: &str, key: &TestKey, id: &str) {
     let nonce = challenge(table, who);
     let signature = key.sign(statement("localhost", &nonce, "", id, key).as_bytes());
     let public = key.public().to_string();
