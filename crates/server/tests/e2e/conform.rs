@@ -1,5 +1,6 @@
 //! The running server keeps what the transcripts of the dialects promise, and `wigwag conform` says so of any server.
 
+use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -69,8 +70,34 @@ async fn the_first_frame_tells_the_dialect_where_the_path_does_not() {
         ("tom", &["signal", "not_json_at_first", "missing_at_first"][..]),
     ] {
         let scripts = scripts(dialect).into_iter().filter(|script| names.contains(&script.name)).collect();
-        assert_kept(&server, "/", scripts).await;
+        assert_kept(server.address, "/", scripts).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_peerservers_place_it_keeps_what_peerserver_promises() {
+    let mut wigwag = Wigwag::new().alone().arg("serve").arg("--compat").arg("peerjs");
+    for arg in ["--port", "0", "--host", "127.0.0.1", "--path", "/myapp"] {
+        wigwag = wigwag.arg(arg);
+    }
+    let server = wigwag.spawn().await;
+    assert_kept(server.address, "/myapp", plain("peerjs")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dialect_with_a_port_of_its_own_is_spoken_there_at_every_path() {
+    let ports = "yjs=127.0.0.1:0,matchbox=127.0.0.1:0";
+    let server = Wigwag::new().set("dialects.listen", ports).start().await;
+    for dialect in ["yjs", "matchbox"] {
+        assert_kept(server.pinned(dialect).await, "/", plain(dialect)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_nobody_takes_ends_after_five_seconds_by_the_real_clock() {
+    let server = Wigwag::new().start().await;
+    let scripts = scripts("peerjs").into_iter().filter(|script| script.name == "expire").collect();
+    assert_kept(server.address, "/", scripts).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,13 +175,19 @@ async fn speaks(dialect: &str) {
         let settings = first.transcript.server.clone();
         let (those, rest) = scripts.into_iter().partition(|script| script.transcript.server == settings);
         let server = with(&settings).start().await;
-        assert_kept(&server, dialect.own_path, those).await;
+        assert_kept(server.address, dialect.own_path, those).await;
         scripts = rest;
     }
 }
 
-async fn assert_kept(server: &Server, path: &str, scripts: Vec<Script>) {
-    let base = Base::parse(&server.address.to_string()).unwrap().at(path);
+/// What every server shows, whatever its settings, at once.
+fn plain(dialect: &str) -> Vec<Script> {
+    let plain = |script: &Script| !script.transcript.slow && !script.transcript.needs_own_server();
+    scripts(dialect).into_iter().filter(plain).collect()
+}
+
+async fn assert_kept(at: SocketAddr, path: &str, scripts: Vec<Script>) {
+    let base = Base::parse(&at.to_string()).unwrap().at(path);
     let plan = Plan { base, patience: DEADLINE, strict: true, slow: false };
     let broken = spawn_blocking(move || {
         let dial = tcp(&plan.base);
@@ -189,7 +222,7 @@ async fn conform(url: &str, args: &[&str]) -> Output {
 }
 
 /// A door to a server that knows no `/version`, as a server of another kind.
-async fn front_that_hides_what_it_is(server: &Server) -> std::net::SocketAddr {
+async fn front_that_hides_what_it_is(server: &Server) -> SocketAddr {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
     use tokio::net::{TcpListener, TcpStream};
     let to = server.address;
