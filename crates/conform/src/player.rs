@@ -162,12 +162,13 @@ impl Transcript {
 /// A value that no other run uses.
 pub fn fresh(kind: Fresh, random: &mut impl FnMut() -> u64) -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut letters = |count: u32| {
+        let bits = random();
+        (0..count).map(|at| char::from(LETTERS[(bits >> (5 * at)) as usize % 32])).collect::<String>()
+    };
     match kind {
-        Fresh::Word => {
-            let bits = random();
-            let letters = (0..12).map(|at| char::from(LETTERS[(bits >> (5 * at)) as usize % 32]));
-            "conform-".chars().chain(letters).collect()
-        }
+        Fresh::Word => format!("conform-{}", letters(12)),
+        Fresh::Letters8 => letters(8),
         // The last is always beyond ASCII, for that is where such texts go wrong.
         Fresh::Bytes20 => (0..20u8).map(|at| char::from(random() as u8 | if at == 19 { 0x80 } else { 0 })).collect(),
     }

@@ -45,6 +45,8 @@ pub struct Transcript {
 pub enum Fresh {
     /// Letters, digits and hyphens: good as an id, a room, a topic and a part of a path.
     Word,
+    /// Eight letters and digits: the rest of a value that begins in a way of its own.
+    Letters8,
     /// Twenty characters between U+0000 and U+00FF, as trackers write twenty bytes.
     Bytes20,
 }

@@ -124,6 +124,7 @@ fn fresh_values_differ_and_fit_their_kind() {
     let words: Vec<String> = (0..9).map(|_| fresh(Fresh::Word, &mut dice)).collect();
     assert!(words.iter().all(|word| word.len() == 20 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')));
     assert!(words.windows(2).all(|pair| pair[0] != pair[1]));
+    assert!(fresh(Fresh::Letters8, &mut dice).bytes().filter(u8::is_ascii_alphanumeric).count() == 8);
     let hash = fresh(Fresh::Bytes20, &mut dice);
     assert!(hash.chars().count() == 20 && hash.chars().all(|c| u32::from(c) < 256) && !hash.is_ascii());
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 use wigwag_conform::live::{Base, Plan, Verdict, tcp};
 use wigwag_conform::transcript::Settings;
-use wigwag_conform::{Dialect, Script, scripts};
+use wigwag_conform::{DIALECTS, Dialect, Script, scripts};
 
 use super::doors::write_cert;
 use super::support::server::{BINARY, clean};
@@ -98,6 +98,15 @@ async fn a_call_that_nobody_takes_ends_after_five_seconds_by_the_real_clock() {
     let server = Wigwag::new().start().await;
     let scripts = scripts("peerjs").into_iter().filter(|script| script.name == "expire").collect();
     assert_kept(server.address, "/", scripts).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_in_use_can_be_asked_and_two_who_ask_do_not_disturb_each_other() {
+    let server = Wigwag::new().start().await;
+    for dialect in DIALECTS {
+        let ask = || assert_kept(server.address, dialect.own_path, plain(dialect.name));
+        tokio::join!(ask(), ask());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
