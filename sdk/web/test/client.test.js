@@ -42,8 +42,9 @@ test('presence is told, now and at each change', async () => {
   const [alice, bob] = [await open(), await Identity.make()];
   const seen = collect(alice, 'presence', 3);
   await alice.watch(bob.id);
+  const here = until(alice, 'presence', ({ state }) => state === 'here');
   const there = await open({ identity: bob });
-  await until(alice, 'presence', ({ state }) => state === 'here');
+  await here;
   there.close();
   assert.deepEqual((await seen).map(({ state }) => state), ['gone', 'here', 'gone']);
 });
@@ -82,8 +83,9 @@ test('a room tells who comes and goes and what is said, and its modes are kept',
   await den.setMode('FREE_FOR_ALL');
   await changed;
   assert.equal(other.mode, 'FREE_FOR_ALL');
+  const heard = until(den, 'said');
   assert.equal(await other.say({ hello: 1 }), 1);
-  const said = await until(den, 'said');
+  const said = await heard;
   assert.deepEqual([said.from, said.data], [bob.id, { hello: 1 }]);
   await other.leave();
   assert.ok(!other.open && bob.rooms.length === 0);
