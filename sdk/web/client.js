@@ -1,5 +1,6 @@
 // What an app holds: one client of one server out of several, with everything that the protocol offers.
 
+import { Calls } from './calls.js';
 import { WigwagError } from './errors.js';
 import { Emitter } from './events.js';
 import { Identity } from './identity.js';
@@ -8,8 +9,11 @@ import { Line } from './line.js';
 import { Room } from './room.js';
 import { servers as knownServers } from './settings.js';
 import { Standing } from './standing.js';
+import { Trust } from './trust.js';
 
 /**
+ * @import { ConnectOptions } from './calls.js'
+ * @import { Connection, Peer } from './connection.js'
  * @import { Keep } from './keep.js'
  * @import { Ask, Surroundings } from './line.js'
  * @import { Options as RoomOptions } from './room.js'
@@ -24,6 +28,9 @@ import { Standing } from './standing.js';
  * @property {number} [deadline] milliseconds until `open` gives up
  * @property {AbortSignal} [signal] calls `open` off
  * @property {Keep} [keep] where identities and known keys are kept
+ * @property {(hail: Peer) => boolean | string | Promise<boolean | string>} [accept] whether to let a peer connect; a text is the reason why not.
+ *   Left out, everybody may, as soon as something listens to `connection`
+ * @property {typeof RTCPeerConnection} [RTCPeerConnection]
  *
  * @typedef {'here' | 'away' | 'gone'} State
  *
@@ -41,6 +48,8 @@ import { Standing } from './standing.js';
  *   | { type: 'published', topic: string, from: string, device: string, data: any }
  *   | { type: 'broadcast', from: string, device: string, data: any }
  *   | { type: 'ice', servers: RTCIceServer[] }
+ *   | { type: 'connection', connection: Connection }
+ *   | { type: 'key', id: string, key: string }
  *   | { type: 'fresh' }
  *   | { type: 'fault', code: number, message: string }} WigwagEvent
  */
@@ -71,14 +80,16 @@ export class Wigwag extends Emitter {
   static async start(options = {}) {
     const { keep = defaultKeep() } = options;
     const identity = options.identity === 'guest' ? null : options.identity ?? (await Identity.kept({ keep }));
-    return new Wigwag(options, identity);
+    // A guest has no key of its own, and needs one to be the same from the first word of a call to the last.
+    return new Wigwag({ ...options, keep }, identity, identity ?? (await Identity.make()));
   }
 
   /**
-   * @param {ClientOptions & Surroundings} options
+   * @param {ClientOptions & Surroundings & { keep: Keep }} options
    * @param {Identity | null} identity `null` for a guest
+   * @param {Identity} caller who signs calls
    */
-  constructor(options, identity) {
+  constructor(options, identity, caller) {
     super();
     const { id, namespace, device } = options;
     const list = knownServers(options.servers);
@@ -97,16 +108,36 @@ export class Wigwag extends Emitter {
         event: (frame) => this.#event(frame),
         welcome: (frame, lost) => this.#welcome(frame, lost),
         status: (status) => this.#status(status),
+        network: () => this.#calls.mend(),
         fault: (code, message) => this.emit({ type: 'fault', code, message }),
         standing: (key, answer) => this.#standing(key, answer),
       },
     }, options);
     this.#watched = new Standing(this.#line, 'watch', 'unwatch', 'ids');
     this.#topics = new Standing(this.#line, 'subscribe', 'unsubscribe', 'topics');
+    const { accept = () => this.hears('connection') || 'Nobody takes calls here.' } = options;
+    this.#trust = new Trust(crypto.subtle, options.keep, () => this.namespace);
+    this.#calls = new Calls({
+      subtle: crypto.subtle,
+      identity: caller,
+      trust: this.#trust,
+      RTCPeerConnection: options.RTCPeerConnection ?? globalThis.RTCPeerConnection,
+    }, {
+      self: () => ({ id: this.id, device: this.device, namespace: this.namespace }),
+      signal: (to, target, kind, data) => this.signal(to, kind, data, { device: target || undefined }),
+      find: (whom) => this.find(whom),
+      ready: () => this.#served(),
+      accept,
+      incoming: (connection) => this.emit({ type: 'connection', connection }),
+      mismatch: (whom, key) => this.emit({ type: 'key', id: whom, key }),
+      ice: () => this.#ice,
+    });
     this.#line.open();
   }
 
   #line;
+  #trust;
+  #calls;
   #watched;
   #topics;
   /** @type {Map<string, Room>} */
@@ -130,8 +161,14 @@ export class Wigwag extends Emitter {
     return [...this.#rooms.values()];
   }
 
-  /** Ends the session: the others see us go at once. */
+  /** The connections that stand or come about. */
+  get connections() {
+    return this.#calls.connections;
+  }
+
+  /** Ends the session and its connections: the others see us go at once. */
   close() {
+    this.#calls.close();
     for (const room of this.rooms) room.end('closed');
     this.#line.close();
     this.over();
@@ -168,6 +205,20 @@ export class Wigwag extends Emitter {
    */
   async signal(to, kind, data, { device, store, ...ask } = {}) {
     return (await this.#line.ask({ type: 'signal', to, device, kind, store, data }, ask)).status;
+  }
+
+  /**
+   * Connects to a peer. Resolves with an open connection, or rejects with the reason why there is none.
+   * @param {string} id
+   * @param {ConnectOptions} [options]
+   */
+  connect(id, options) {
+    return this.#calls.connect(id, options);
+  }
+
+  /** Takes another key for a name's from now on: after a person agreed to it. @param {string} id @param {string} key */
+  trust(id, key) {
+    return this.#trust.pin(id, key);
   }
 
   /** Hears what is published to these topics. @param {...string} topics */
@@ -254,6 +305,13 @@ export class Wigwag extends Emitter {
     });
   }
 
+  /** Resolves when there is a server. @returns {Promise<void>} */
+  #served() {
+    if (this.status.state === 'open') return Promise.resolve();
+    if (this.status.state === 'stopped' || this.status.state === 'idle') return Promise.reject(new WigwagError('closed', 'This client is closed.'));
+    return this.once('status').then(() => this.#served());
+  }
+
   /** @param {Frame} frame @param {{ me?: any, password?: string }} entry @param {AbortSignal} [signal] */
   async #enter(frame, entry, signal) {
     // What was still under way when we were last in that room is of no use to the next time.
@@ -277,7 +335,10 @@ export class Wigwag extends Emitter {
     this.namespace = frame.namespace;
     this.#ice = frame.ice ?? [];
     this.#early.clear();
-    if (lost) this.emit({ type: 'fresh' });
+    if (lost) {
+      this.#calls.fresh();
+      this.emit({ type: 'fresh' });
+    }
   }
 
   /** @param {Status} status */
@@ -301,6 +362,8 @@ export class Wigwag extends Emitter {
       else this.#early.set(frame.room, [...(this.#early.get(frame.room) ?? []), frame].slice(-EARLY_MAX));
     } else if (type === 'presence') {
       this.emit({ type, id: frame.id, state: frame.state, lastSeen: date(frame.seen) });
+    } else if (type === 'signal' && frame.kind.startsWith('ww.')) {
+      this.#calls.hear({ from, device, kind: frame.kind, data, polite: frame.polite });
     } else if (type === 'signal') {
       this.emit({ type, from, device, kind: frame.kind, data, polite: frame.polite, stored: date(frame.stored) });
     } else if (type === 'lost') {

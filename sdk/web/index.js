@@ -1,6 +1,8 @@
 // Everything that apps use.
 
+export { Channel } from './channel.js';
 export { Wigwag } from './client.js';
+export { Connection } from './connection.js';
 export { WigwagError } from './errors.js';
 export { Identity } from './identity.js';
 export { databaseKeep, memoryKeep } from './keep.js';

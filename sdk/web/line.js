@@ -24,6 +24,7 @@ import { Machine } from './machine.js';
  * @property {(frame: Frame) => void} event
  * @property {(frame: Frame, lost: boolean) => void} welcome
  * @property {(status: Status) => void} status
+ * @property {() => void} network there may be another one
  * @property {(code: number, message: string) => void} fault
  * @property {(key: string, answer: Frame | WigwagError) => void} standing what became of a standing request that was asked again
  *
@@ -247,7 +248,12 @@ export class Line {
       target.addEventListener(name, run);
       this.#leave.push(() => target.removeEventListener(name, run));
     };
-    on(window, 'online', () => this.nudge());
+    const moved = () => {
+      this.nudge();
+      this.#ears.network();
+    };
+    on(window, 'online', moved);
+    on(/** @type {any} */ (window)?.navigator?.connection, 'change', moved);
     on(window, 'offline', () => this.#tell({ type: 'check' }));
     on(window, 'pageshow', () => this.nudge());
     on(window, 'pagehide', ({ persisted }) => persisted || this.close());

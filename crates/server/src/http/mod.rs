@@ -1,4 +1,5 @@
-//! Everything that the server says over HTTP: a page for people, health for machines, metrics, and the operator's API.
+//! Everything that the server says over HTTP: a page for people, the SDK for their pages, health for machines,
+//! metrics, and the operator's API.
 //!
 //! It asks the running server through [`Desk`] and decides nothing about peers. Sockets come from elsewhere: the
 //! routes that upgrade are handed to [`router`], which puts them under the same rules as all others (origins,
@@ -11,6 +12,7 @@ mod layers;
 mod open;
 mod origin;
 mod page;
+mod sdk;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -85,6 +87,9 @@ impl Site {
 pub fn router(site: Arc<Site>, sockets: Router, guided: impl FnOnce(Router) -> Router) -> Router {
     let mut routes = Router::new()
         .route("/", get(page::page))
+        .route("/wigwag.js", get(sdk::entry))
+        .route("/wigwag/{file}", get(sdk::module))
+        .route("/wigwag/{build}/{file}", get(sdk::module_of_build))
         .route("/health", get(open::health))
         .route("/healthz", get(open::health))
         .route("/ready", get(open::ready))

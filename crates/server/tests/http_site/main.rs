@@ -6,3 +6,4 @@ mod client;
 mod desk;
 mod open;
 mod origins;
+mod sdk;

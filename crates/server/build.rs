@@ -1,0 +1,20 @@
+//! Lists the modules of the browser SDK, each as a text that is built in. Whoever adds one changes another that imports it.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("../../sdk/web");
+    let mut files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "js"));
+    files.sort();
+    let mut list = String::from("const MODULES: &[(&str, &str)] = &[\n");
+    for file in files {
+        println!("cargo::rerun-if-changed={}", file.display());
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        writeln!(list, "    ({name:?}, include_str!({:?})),", file.canonicalize()?).map_err(io::Error::other)?;
+    }
+    list.push_str("];\n");
+    fs::write(Path::new(&env::var("OUT_DIR").map_err(io::Error::other)?).join("modules.rs"), list)
+}

@@ -1,0 +1,298 @@
+// Who calls whom: hails, heeds and declines over the server, the secret that comes of them, and the connections that use it.
+
+import { Connection } from './connection.js';
+import { WigwagError } from './errors.js';
+import { Seal, makeCall, makeDecline, makeHail, makeHeed, makeShare, readDecline, readHail, readHeed } from './sealed.js';
+
+/**
+ * @import { Identity } from './identity.js'
+ * @import { Peer } from './connection.js'
+ * @import { Content, Half } from './sealed.js'
+ * @import { Trust } from './trust.js'
+ *
+ * @typedef {object} Post What calls need of the client around them.
+ * @property {() => { id: string, device: string, namespace: string }} self
+ * @property {(to: string, device: string | undefined, kind: string, data: any) => Promise<string>} signal
+ * @property {(id: string) => Promise<{ state: string, lastSeen?: Date }>} find
+ * @property {() => Promise<void>} ready resolves when there is a server
+ * @property {(hail: Peer) => boolean | string | Promise<boolean | string>} accept
+ * @property {(connection: Connection) => void} incoming
+ * @property {(id: string, key: string) => void} mismatch
+ * @property {() => RTCIceServer[]} ice
+ *
+ * @typedef {object} Setup
+ * @property {SubtleCrypto} subtle
+ * @property {Identity} identity
+ * @property {Trust} trust
+ * @property {typeof RTCPeerConnection | undefined} RTCPeerConnection
+ *
+ * @typedef {object} ConnectOptions
+ * @property {number} [deadline] milliseconds until it gives up
+ * @property {AbortSignal} [signal]
+ * @property {string} [device] which of the peer's programs; left out, the first that answers
+ * @property {string} [key] the peer's key, where it is known from elsewhere
+ * @property {any} [meta] for the peer's program, to decide by; the server can read it
+ * @property {RTCConfiguration} [rtc] goes over what the SDK would choose
+ *
+ * @typedef {object} Heard a signal of the server
+ * @property {string} from
+ * @property {string} device
+ * @property {string} kind
+ * @property {any} data
+ * @property {boolean} polite
+ *
+ * @typedef {object} Outgoing
+ * @property {string} to
+ * @property {string | undefined} device
+ * @property {string} call
+ * @property {string} statement
+ * @property {(heard: Heard) => Promise<void>} hear a heed or a decline
+ * @property {(connection: Connection) => void} yield the peer's own call takes this one's place
+ *
+ * @typedef {object} Call
+ * @property {string} from
+ * @property {string} device
+ * @property {Seal} seal
+ * @property {Connection} connection
+ */
+
+const DEADLINE_MS = 20_000;
+
+/** More calls than this are not kept: who floods is passed over. */
+const CALLS_MAX = 256;
+
+/** A call that was heeded and then not used is forgotten. */
+const HEEDED_MS = 30_000;
+
+export class Calls {
+  /** @param {Setup} setup @param {Post} post */
+  constructor({ subtle, identity, trust, RTCPeerConnection }, post) {
+    this.#subtle = subtle;
+    this.#identity = identity;
+    this.#trust = trust;
+    this.#RTC = RTCPeerConnection;
+    this.#post = post;
+  }
+
+  #subtle;
+  #identity;
+  #trust;
+  #RTC;
+  #post;
+  /** @type {Map<string, Outgoing>} */
+  #outgoing = new Map();
+  /** @type {Map<string, Call>} */
+  #calls = new Map();
+  /** Hails that are being looked at or were heeded. @type {Set<string>} */
+  #hails = new Set();
+  /** Signals are read one after the other, because reading takes time and their order has a meaning. */
+  #turn = Promise.resolve();
+  #over = false;
+
+  get connections() {
+    return [...this.#calls.values()].map(({ connection }) => connection);
+  }
+
+  /** The network is another one. */
+  mend() {
+    for (const connection of this.connections) connection.mend();
+  }
+
+  /** The session is another one: what was under way may be lost. */
+  fresh() {
+    for (const connection of this.connections) if (connection.state !== 'open') connection.mend();
+  }
+
+  close() {
+    this.#over = true;
+    for (const connection of this.connections) connection.close();
+  }
+
+  /**
+   * @param {string} id
+   * @param {ConnectOptions} [options]
+   * @returns {Promise<Connection>} open
+   */
+  connect(id, { deadline = DEADLINE_MS, signal, device, key, meta, rtc } = {}) {
+    const RTC = this.#RTC;
+    if (!RTC) return Promise.reject(new WigwagError('unsupported', 'There is no WebRTC here: hand one in as `RTCPeerConnection`.'));
+    return new Promise((resolve, reject) => {
+      const call = makeCall();
+      /** @type {Connection | null} */
+      let connection = null;
+      let at = 'server';
+      const abort = () => fail(new WigwagError('aborted', 'The connection was called off.', { cause: signal?.reason }));
+      const late = () => fail(connection ? connection.failure() : tooLate(id, at));
+      const timer = setTimeout(late, deadline);
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+        this.#outgoing.delete(call);
+      };
+      const fail = (/** @type {WigwagError} */ error) => {
+        done();
+        reject(error);
+        const made = connection;
+        connection = null;
+        made?.close(error.reason);
+      };
+      const use = (/** @type {Connection} */ made) => {
+        connection = made;
+        this.#outgoing.delete(call);
+        if (made.state === 'open') return done(), resolve(made);
+        made.on('open', () => (done(), resolve(made)));
+        made.on('closed', ({ error, reason }) => {
+          connection = null;
+          fail(error ?? new WigwagError(reason === 'left' ? 'refused' : reason, 'The peer ended the call before it was open.'));
+        });
+      };
+      if (signal?.aborted) return abort();
+      signal?.addEventListener('abort', abort, { once: true });
+      const run = async () => {
+        await this.#post.ready();
+        const { share, secret } = await makeShare(this.#subtle);
+        const self = this.#post.self();
+        const pair = { namespace: self.namespace, from: self.id, device: self.device, to: id };
+        const sent = meta === undefined ? undefined : JSON.parse(JSON.stringify(meta));
+        const hail = await makeHail(this.#subtle, this.#identity, pair, { call, share, meta: sent });
+        const half = { call, key: this.#identity.key, share, statement: hail.statement };
+        const hear = async (/** @type {Heard} */ heard) => {
+          const { from, device: of, data, polite } = heard;
+          const back = { namespace: self.namespace, from, device: of, to: self.id, toDevice: self.device };
+          if (heard.kind === 'ww.decline') {
+            const no = await readDecline(this.#subtle, back, data, half);
+            if (!no || !this.#outgoing.has(call)) return;
+            await this.#check(from, no.key, key);
+            throw new WigwagError('refused', no.reason || `${id} declined.`);
+          }
+          const heed = await readHeed(this.#subtle, back, data, half);
+          if (!heed || !this.#outgoing.has(call)) return;
+          const verified = await this.#check(from, heed.key, key);
+          const seal = await Seal.make(this.#subtle, { hails: true, secret, hail: half, heed });
+          if (!seal || !this.#outgoing.has(call)) return;
+          at = 'path';
+          use(this.#make({ id: from, device: of, key: heed.key, verified }, seal, { polite, begins: true, rtc, RTC }));
+        };
+        if (signal?.aborted) return;
+        this.#outgoing.set(call, {
+          to: id, device, call, statement: hail.statement, yield: use, hear: (heard) => hear(heard).catch((error) => fail(asError(error))),
+        });
+        at = 'peer';
+        if ((await this.#post.signal(id, device, 'ww.hail', hail.data)) !== 'absent' || !this.#outgoing.has(call)) return;
+        const { lastSeen } = await this.#post.find(id);
+        throw lastSeen
+          ? new WigwagError('absent', `${id} is not here. It was last here at ${lastSeen.toISOString()}.`, { lastSeen })
+          : new WigwagError('not_found', `Nobody called ${id} is known here.`);
+      };
+      run().catch((error) => fail(asError(error)));
+    });
+  }
+
+  /** Takes a signal whose kind begins with `ww.`. @param {Heard} heard */
+  hear(heard) {
+    this.#turn = this.#turn.then(() => this.#hear(heard)).catch(() => {
+      // What cannot be read is passed over; the time of a call runs out by itself.
+    });
+  }
+
+  /** @param {Heard} heard */
+  async #hear(heard) {
+    if (this.#over || typeof heard.data?.call !== 'string') return;
+    if (heard.kind === 'ww.hail') return void this.#hailed(heard).catch(() => this.#hails.delete(heard.data.call));
+    const { call } = heard.data;
+    if (heard.kind === 'ww.heed' || heard.kind === 'ww.decline') {
+      const outgoing = this.#outgoing.get(call);
+      const meant = outgoing?.to === heard.from && (outgoing.device === undefined || outgoing.device === heard.device);
+      // The boxes that follow belong to the call that comes of this.
+      if (outgoing && meant) await outgoing.hear(heard);
+      return;
+    }
+    const known = this.#calls.get(call);
+    if (heard.kind !== 'ww.sealed' || known?.from !== heard.from || known.device !== heard.device) return;
+    const content = await known.seal.open(heard.data);
+    if (content) known.connection.take(content);
+  }
+
+  /** @param {Heard} heard */
+  async #hailed({ from, device, data, polite }) {
+    const RTC = this.#RTC;
+    const { call } = data;
+    if (!RTC || this.#hails.has(call) || this.#calls.has(call) || this.#hails.size + this.#calls.size >= CALLS_MAX) return;
+    const ours = [...this.#outgoing.values()].find(({ to, device: wanted }) => to === from && (wanted === undefined || wanted === device));
+    // Both hail at once: the impolite one's call is the one.
+    if (ours && !polite) return;
+    this.#hails.add(call);
+    const self = this.#post.self();
+    const hail = await readHail(this.#subtle, { namespace: self.namespace, from, device, to: self.id }, data);
+    if (!hail) return void this.#hails.delete(call);
+    const verified = await this.#check(from, hail.key);
+    const peer = { id: from, device, key: hail.key, verified, meta: hail.meta };
+    const back = { namespace: self.namespace, from: self.id, device: self.device, to: from, toDevice: device };
+    const yes = (ours && this.#outgoing.has(ours.call)) || (await this.#post.accept(peer));
+    if (yes !== true) {
+      const reason = typeof yes === 'string' ? yes.replaceAll('\n', ' ').slice(0, 80) : '';
+      await this.#post.signal(from, device, 'ww.decline', await makeDecline(this.#subtle, this.#identity, back, hail, reason));
+      return void this.#hails.delete(call);
+    }
+    const { share, secret } = await makeShare(this.#subtle);
+    const heed = await makeHeed(this.#subtle, this.#identity, back, share, hail);
+    const half = { call, key: this.#identity.key, share, statement: heed.statement };
+    const seal = await Seal.make(this.#subtle, { hails: false, secret, hail, heed: half });
+    if (!seal) return void this.#hails.delete(call);
+    const connection = this.#make(peer, seal, { polite, begins: false, RTC });
+    this.#hails.delete(call);
+    const waiting = ours && this.#outgoing.get(ours.call);
+    if (waiting) waiting.yield(connection);
+    else connection.on('open', () => this.#post.incoming(connection));
+    const forget = setTimeout(() => connection.state === 'connecting' && connection.end('timeout', connection.failure()), HEEDED_MS);
+    connection.on('open', () => clearTimeout(forget));
+    connection.on('closed', () => clearTimeout(forget));
+    await this.#post.signal(from, device, 'ww.heed', heed.data);
+  }
+
+  /**
+   * @param {Peer} peer
+   * @param {Seal} seal
+   * @param {{ polite: boolean, begins: boolean, rtc?: RTCConfiguration, RTC: typeof RTCPeerConnection }} how
+   */
+  #make(peer, seal, { polite, begins, rtc, RTC }) {
+    let turn = Promise.resolve();
+    const tell = (/** @type {Content} */ content) => {
+      turn = turn.then(async () => {
+        const data = await seal.seal(content);
+        // Not waited for: the order is that of the asking.
+        this.#post.signal(peer.id, peer.device, 'ww.sealed', data).then(
+          (status) => status === 'absent' && connection.state === 'connecting'
+            && connection.end('absent', new WigwagError('absent', `${peer.id} went away while we were connecting.`)),
+          () => connection.state !== 'open' && connection.mend(),
+        );
+      });
+    };
+    const connection = new Connection(peer, {
+      RTCPeerConnection: RTC, config: { iceServers: this.#post.ice(), ...rtc }, polite, begins, tell, gone: () => this.#calls.delete(seal.call),
+    });
+    this.#calls.set(seal.call, { from: peer.id, device: peer.device, seal, connection });
+    return connection;
+  }
+
+  /** @param {string} id @param {string} key @param {string} [expected] */
+  async #check(id, key, expected) {
+    try {
+      return await this.#trust.check(id, key, expected);
+    } catch (error) {
+      this.#post.mismatch(id, key);
+      throw error;
+    }
+  }
+}
+
+/** @param {string} id @param {string} at */
+function tooLate(id, at) {
+  const text = at === 'server' ? 'There was no server in time.' : `${id} did not answer in time.`;
+  return new WigwagError('timeout', text, { at });
+}
+
+/** @param {unknown} error */
+function asError(error) {
+  return error instanceof WigwagError ? error : new WigwagError('failed', `${error instanceof Error ? error.message : error}`, { cause: error });
+}

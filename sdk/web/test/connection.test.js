@@ -1,0 +1,230 @@
+// Two pages of Chromium that share nothing but the real server: they connect, or are told why not.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { WebSocket, WebSocketServer } from 'ws';
+
+import { Identity } from '../identity.js';
+import { makeHeed, makeShare, readHail } from '../sealed.js';
+import { Browser } from './browser.js';
+import { Server } from './server.js';
+
+/** @type {Server} */
+let server;
+/** @type {Browser} */
+let browser;
+/** @type {import('puppeteer-core').Page} */
+let alice;
+/** @type {import('puppeteer-core').Page} */
+let bob;
+
+before(async () => {
+  [server, browser] = await Promise.all([Server.start(), Browser.start()]);
+  [alice, bob] = await Promise.all([browser.page(server.http), browser.page(server.http)]);
+});
+after(async () => {
+  await browser?.stop();
+  await server?.stop();
+});
+
+test('two pages connect, and texts, bytes and JSON cross in order', async () => {
+  const to = await open(bob, { listen: true });
+  await open(alice);
+  const got = await alice.evaluate(async (id) => {
+    const connection = await globalThis.w.connect(id);
+    const heard = [];
+    const done = new Promise((resolve) => connection.on('message', ({ data }) => {
+      heard.push(data instanceof ArrayBuffer ? [...new Uint8Array(data)] : data);
+      if (heard.length === 4) resolve(heard);
+    }));
+    for (const each of ['text', new Uint8Array([1, 2, 3]), { json: [1] }, 7]) await connection.send(each);
+    const { path, local, rtt } = await connection.stats();
+    return { heard: await done, path, local, verified: connection.peer.verified, rtt: typeof rtt };
+  }, to);
+  assert.deepEqual(got, { heard: ['text', [1, 2, 3], { json: [1] }, 7], path: 'direct', local: 'host', verified: 'key', rtt: 'number' });
+});
+
+test('a megabyte crosses with backpressure, and a channel of its own too', async () => {
+  const to = await open(bob, { listen: true });
+  await open(alice);
+  const received = await alice.evaluate(async (id) => {
+    const connection = await globalThis.w.connect(id);
+    const channel = connection.channel('file');
+    await channel.once('open');
+    const echoed = new Promise((resolve) => {
+      let bytes = 0;
+      channel.on('message', ({ data }) => (bytes += data.byteLength) === 4_194_304 && resolve(bytes));
+    });
+    let most = 0;
+    for (let at = 0; at < 64; at += 1) {
+      await channel.send(new Uint8Array(65_536).fill(at));
+      most = Math.max(most, channel.waiting);
+    }
+    return { bytes: await echoed, bounded: most < 2 * 1_048_576 };
+  }, to);
+  assert.deepEqual(received, { bytes: 4_194_304, bounded: true });
+});
+
+test('both call at the same moment, and one connection comes of it', async () => {
+  const [a, b] = [await open(alice, { listen: true }), await open(bob, { listen: true })];
+  const both = (page, id) => page.evaluate(async (whom) => {
+    const connection = await globalThis.w.connect(whom);
+    connection.on('message', () => {});
+    await connection.send('hello');
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    return globalThis.w.connections.filter(({ state }) => state === 'open').length;
+  }, id);
+  assert.deepEqual(await Promise.all([both(alice, b), both(bob, a)]), [1, 1]);
+});
+
+test('a picture is added while we talk, and both sides may add at once', async () => {
+  const to = await open(bob, { listen: true });
+  await open(alice);
+  const tracks = await alice.evaluate(async (id) => {
+    const connection = await globalThis.w.connect(id);
+    const track = connection.once('track');
+    const stream = await navigator.mediaDevices.getUserMedia({ video: true });
+    connection.addTrack(stream.getVideoTracks()[0], stream);
+    await connection.send('add yours');
+    const { track: theirs, streams } = await track;
+    return [theirs.kind, streams.length];
+  }, to);
+  assert.deepEqual(tracks, ['video', 1]);
+});
+
+test('nobody, somebody who left, and somebody who declines are told apart', async () => {
+  const to = await open(bob, { accept: 'Busy, call later.' });
+  await open(alice);
+  const why = (id) => alice.evaluate((whom) => globalThis.w.connect(whom).then(() => null, ({ reason, message, lastSeen }) => ({
+    reason, message, seen: lastSeen instanceof Date,
+  })), id);
+  assert.deepEqual(await why(to), { reason: 'refused', message: 'Busy, call later.', seen: false });
+  assert.equal((await why('nobody@example.org')).reason, 'not_found');
+  await bob.evaluate(() => globalThis.w.close());
+  const gone = await why(to);
+  assert.ok(gone.reason === 'absent' ? gone.seen : gone.reason === 'not_found', JSON.stringify(gone));
+});
+
+test('who never answers, and who can be reached by no path, are told apart', async () => {
+  const to = await open(bob, { accept: 'never' });
+  await open(alice);
+  const why = (id, options) => alice.evaluate((whom, how) => globalThis.w.connect(whom, how).then(() => null, ({ reason, at, tried }) => ({
+    reason, at, tried,
+  })), id, options);
+  assert.deepEqual(await why(to, { deadline: 500 }), { reason: 'timeout', at: 'peer' });
+  const there = await open(bob, { listen: true });
+  // Allowed nothing but a relay, where there is none.
+  assert.deepEqual(await why(there, { deadline: 2_000, rtc: { iceTransportPolicy: 'relay' } }), { reason: 'no_path', tried: [] });
+});
+
+test('a connection outlives the server, and ends on both sides when one ends it', async () => {
+  const home = await Server.start();
+  const to = await open(bob, { listen: true, url: home.url });
+  await open(alice, { url: home.url });
+  await alice.evaluate(async (id) => (globalThis.c = await globalThis.w.connect(id)), to);
+  await home.stop('SIGKILL');
+  const echoed = await alice.evaluate(async () => {
+    const heard = globalThis.c.once('message');
+    await globalThis.c.send('still here');
+    return (await heard).data;
+  });
+  assert.equal(echoed, 'still here');
+  const left = bob.evaluate(() => globalThis.last.once('closed').then(({ reason }) => reason));
+  await alice.evaluate(() => globalThis.c.close());
+  assert.equal(await left, 'left');
+});
+
+test('a server that answers in a peer’s place is caught, and so is one that changes what is sealed', async () => {
+  const to = await open(bob, { listen: true });
+  const eve = await Identity.make();
+  const liar = await hostile(async (frame, { id, device }) => {
+    if (frame.type !== 'signal' || frame.kind !== 'ww.heed') return frame;
+    const back = { namespace: 'default', from: frame.from, device: frame.device ?? '', to: id, toDevice: device };
+    const { share } = await makeShare(crypto.subtle);
+    const heed = await makeHeed(crypto.subtle, eve, back, share, liar.hail);
+    return { ...frame, data: heed.data };
+  });
+  const spoiler = await hostile((frame) => (frame.kind === 'ww.sealed' ? { ...frame, data: { ...frame.data, box: frame.data.box.replace(/^./, (c) => (c === 'A' ? 'B' : 'A')) } } : frame));
+  const why = (page, id) => page.evaluate((whom) => globalThis.w.connect(whom, { deadline: 2_000 }).then(() => null, ({ reason, at }) => ({ reason, at })), id);
+  await open(alice, { url: liar.url });
+  const told = alice.evaluate(() => globalThis.w.once('key').then(({ id }) => id));
+  assert.deepEqual(await why(alice, to), { reason: 'key_mismatch' });
+  assert.equal(await told, to);
+  await open(alice, { url: spoiler.url });
+  assert.deepEqual(await why(alice, to), { reason: 'timeout', at: 'path' });
+  liar.stop();
+  spoiler.stop();
+});
+
+test('a hundred connections leave nothing behind', async () => {
+  const to = await open(bob, { listen: true });
+  await open(alice);
+  const round = (count) => alice.evaluate(async (id, times) => {
+    for (let at = 0; at < times; at += 1) {
+      const connection = await globalThis.w.connect(id);
+      const closed = connection.once('closed');
+      connection.close();
+      await closed;
+    }
+    globalThis.gc();
+    return { held: globalThis.w.connections.length };
+  }, to, count);
+  assert.deepEqual(await round(100), { held: 0 });
+  await bob.waitForFunction(() => globalThis.w.connections.length === 0, { timeout: 10_000 });
+});
+
+/** Opens the page's client, after the one before it, and returns its id. */
+function open(page, { listen = false, accept = null, url = server.url } = {}) {
+  return page.evaluate(async (address, listens, answer) => {
+    globalThis.w?.close();
+    const options = { servers: { url: address, name: 'localhost' }, identity: await globalThis.lib.Identity.make() };
+    if (answer === 'never') options.accept = () => new Promise(() => {});
+    else if (answer) options.accept = () => answer;
+    globalThis.w = await globalThis.lib.Wigwag.open(options);
+    if (listens) {
+      globalThis.w.on('connection', ({ connection }) => {
+        globalThis.last = connection;
+        connection.on('message', async ({ data }) => {
+          if (data === 'add yours') {
+            const stream = await navigator.mediaDevices.getUserMedia({ video: true });
+            connection.addTrack(stream.getVideoTracks()[0], stream);
+          } else {
+            await connection.send(data);
+          }
+        });
+        connection.on('channel', ({ channel }) => channel.on('message', ({ data }) => channel.send(data)));
+      });
+    }
+    return globalThis.w.id;
+  }, url, listen, accept);
+}
+
+/** A server that passes everything on, and may change what goes to the client. */
+async function hostile(change) {
+  const doors = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols: () => 'wigwag.1' });
+  await new Promise((resolve) => doors.once('listening', resolve));
+  const evil = { url: `ws://127.0.0.1:${doors.address().port}/v1`, hail: null, stop: () => doors.close() };
+  doors.on('connection', (down) => {
+    const up = new WebSocket(server.url, 'wigwag.1');
+    const self = { id: '', device: '' };
+    let turn = Promise.resolve();
+    down.on('message', (bytes) => {
+      const frame = JSON.parse(String(bytes));
+      turn = turn.then(async () => {
+        if (frame.kind === 'ww.hail') {
+          evil.hail = await readHail(crypto.subtle, { namespace: 'default', from: self.id, device: self.device, to: frame.to }, frame.data);
+        }
+        up.send(String(bytes));
+      });
+    });
+    up.on('message', (bytes) => {
+      const frame = JSON.parse(String(bytes));
+      if (frame.type === 'welcome') Object.assign(self, { id: frame.id, device: frame.device });
+      turn = turn.then(async () => down.send(JSON.stringify(await change(frame, self))));
+    });
+    down.on('close', () => up.close());
+    up.on('close', () => down.close());
+  });
+  return evil;
+}
