@@ -10,7 +10,7 @@ import { inhabit } from './support/world.js';
 
 for (const browser of BROWSERS) {
   describe(`PeerJS in ${browser}`, () => {
-    const world = inhabit({ browser, library: 'peerjs', dialect: 'peerjs' });
+    const world = inhabit({ browser, library: 'peerjs', dialect: 'peerjs', discovery: true });
 
     test('messages of every kind go both ways over a data connection', async (t) => {
       const { ann, bob } = await acquainted(t, world, world.server);
@@ -22,6 +22,12 @@ for (const browser of BROWSERS) {
         const sum = await to.run(async () => new Uint8Array(await heard.next()).reduce((sum, byte) => sum + byte, 0));
         assert.equal(sum, 700_000);
       }
+    });
+
+    test('a peer that asks for no id is given one', async (t) => {
+      const ann = await world.page(t);
+      const id = await ann.run((options) => once(new Peer(options), 'open'), options(world.server));
+      assert.match(id, /^[0-9A-Za-z]+(?:[ _-][0-9A-Za-z]+)*$/);
     });
 
     test('a call is answered, and pictures arrive at both ends', async (t) => {
@@ -105,6 +111,29 @@ for (const browser of BROWSERS) {
       }, id, options(world.server));
       assert.equal(type, 'unavailable-id');
       assert.equal(await ann.run(() => peer.open), true);
+    });
+
+    test('the list of all peers has whoever is there, where discovery is on', async (t) => {
+      const [ann, bob] = await world.pages(t, 2);
+      const ids = [await arrive(ann, world.server), await arrive(bob, world.server)];
+      const listed = await ann.run(() => new Promise((resolve) => peer.listAllPeers(resolve)));
+      assert.deepEqual(ids.filter((id) => !listed.includes(id)), []);
+    });
+
+    test('nobody can list the peers of a server whose discovery is off', async (t) => {
+      const server = await Server.start('peerjs');
+      t.after(() => server.kill());
+      const ann = await world.page(t);
+      await arrive(ann, server);
+      const refusal = await ann.run(async (port) => {
+        const errors = hear(peer, 'error');
+        peer.listAllPeers();
+        const { type } = await errors.next();
+        // The library keeps the reason to itself.
+        const { status } = await fetch(`http://127.0.0.1:${port}/peerjs/peers`);
+        return { type, status };
+      }, server.port);
+      assert.deepEqual(refusal, { type: 'server-error', status: 401 });
     });
   });
 }

@@ -39,7 +39,7 @@ export class Server {
   /** Asks it to end, and waits until it has. */
   async stop() {
     this.child.kill('SIGTERM');
-    await this.ended;
+    await this.until('its end', () => this.child.exitCode !== null || this.child.signalCode !== null);
   }
 
   /** Ends it as a power cut would. */
@@ -48,7 +48,7 @@ export class Server {
     await this.ended;
   }
 
-  /** Waits until `look` finds something. */
+  /** Waits until `look` finds something, for as long as the server runs. */
   async until(what, look) {
     const deadline = Date.now() + START_MS;
     for (;;) {
@@ -79,7 +79,7 @@ const START_MS = 20_000;
 
 async function wigwag(port, discovery) {
   const args = ['serve', '--listen', `127.0.0.1:${port}`, '--data', ':memory:', '--set', 'server.drain_seconds=1'];
-  if (discovery) args.push('--set', 'dialects.peerjs.discovery=true');
+  if (discovery) args.push('--set', 'peerjs.allow_discovery=true');
   const server = new Server(binary(), args);
   server.port = await server.until('its address', () => server.log.match(/listening at=127\.0\.0\.1:(\d+)/)?.[1]);
   await server.until('readiness', async () => {

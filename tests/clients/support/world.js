@@ -16,7 +16,7 @@ export function inhabit({ browser, library, dialect, ...settings }) {
   });
   after(async () => {
     await world.browser?.close();
-    await world.server?.stop();
+    await world.server?.kill();
     world.site?.close();
   });
   return world;
