@@ -41,7 +41,12 @@ pub fn tcp(base: &Base) -> Dial {
     let (host, port) = (base.host.clone(), base.port);
     Arc::new(move || {
         let host = host.clone();
-        Box::pin(async move { Ok(Box::new(TcpStream::connect((host.as_str(), port)).await?) as Box<dyn Line>) })
+        Box::pin(async move {
+            let line = TcpStream::connect((host.as_str(), port)).await?;
+            // Each frame is answered before the next is written; waiting to fill a packet would only cost time.
+            line.set_nodelay(true)?;
+            Ok(Box::new(line) as Box<dyn Line>)
+        })
     })
 }
 
