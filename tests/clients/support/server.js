@@ -68,6 +68,10 @@ export function logs() {
 
 const RUNNING = new Set();
 
+// Nothing outlives the tests, however they end; the browsers see to themselves in the same way.
+process.on('exit', () => RUNNING.forEach(({ child }) => child.kill('SIGKILL')));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
 const AGAINST_ORIGINAL = process.env.AGAINST === 'original';
 
 /** Whether there is anything to test `dialect` against. */
