@@ -87,6 +87,12 @@ impl Bindings {
         Cow::Owned(done)
     }
 
+    /// The text of a pattern for people: with what its names stand for, as far as that is known.
+    pub fn show(&self, pattern: &str) -> String {
+        let spliced = self.splice(pattern, escape).into_owned();
+        self.0.iter().fold(spliced, |text, (name, value)| text.replace(&format!("\"${name}\""), &value.to_string()))
+    }
+
     fn key(&self, key: &str) -> String {
         self.splice(key, str::to_owned).into_owned()
     }
@@ -137,6 +143,12 @@ impl Bindings {
             _ => differs(pattern),
         }
     }
+}
+
+/// A text as it stands inside the quotes of a JSON text.
+pub(crate) fn escape(text: &str) -> String {
+    let quoted = Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 enum Meaning<'a> {
@@ -237,6 +249,14 @@ mod tests {
         assert_eq!(names.fit(&json!({"{room}": "{room}"}), &json!({"blue": "blue"})), Ok(()));
         assert!(names.fit(&json!("{room}"), &json!("{room}")).is_err());
         assert_eq!(names.splice("/{room}/x", str::to_uppercase), "/BLUE/x");
+    }
+
+    #[test]
+    fn people_are_shown_what_names_stand_for() {
+        let mut names = Bindings::default();
+        names.bind("room", "b\"lue");
+        names.bind("n", 7);
+        assert_eq!(names.show(r#"{"a":"$n","b":"in {room}","c":"$new"}"#), r#"{"a":7,"b":"in b\"lue","c":"$new"}"#);
     }
 
     #[test]

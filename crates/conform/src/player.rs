@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::pattern::Bindings;
+use crate::pattern::{Bindings, escape};
 use crate::raw;
 use crate::transcript::{Act, Fresh, Step, Transcript};
 
@@ -146,11 +146,9 @@ impl Transcript {
         for (at, step) in self.steps.iter().enumerate() {
             player.step(world, step).map_err(|why| match why {
                 Fault::Unable(Unable(why)) => Stopped::Unable(why),
-                Fault::Otherwise(came) => Stopped::Broken(Misstep {
-                    step: Some(at + 1),
-                    expected: player.names.splice(&step.shown, escape).into_owned(),
-                    came,
-                }),
+                Fault::Otherwise(came) => {
+                    Stopped::Broken(Misstep { step: Some(at + 1), expected: player.names.show(&step.shown), came })
+                }
             })?;
         }
         player
@@ -398,12 +396,6 @@ fn coded(code: u16) -> String {
 
 fn parse(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|why| format!("came {text}: {why}"))
-}
-
-/// As it stands inside the quotes of a JSON text.
-fn escape(text: &str) -> String {
-    let quoted = Value::from(text).to_string();
-    quoted[1..quoted.len() - 1].to_owned()
 }
 
 /// As it stands in a path.
