@@ -12,7 +12,7 @@ const LONG_FILES: &[(&str, &str)] = &[];
 const OPENING_SENTENCES: usize = 3;
 
 /// The pure crates: each carries the same `clippy.toml`.
-const GUARDED: &[&str] = &["crates/wire", "crates/hub", "crates/sim"];
+const GUARDED: &[&str] = &["crates/wire", "crates/hub", "crates/discovery", "crates/sim"];
 
 /// Packages outside the workspace.
 const APART: &[&str] = &["fuzz/", "tests/matchbox/"];
@@ -185,6 +185,7 @@ mod tests {
         let tree = Tree::of(&[
             ("crates/wire/clippy.toml", "a = 1\n"),
             ("crates/hub/clippy.toml", "a = 2\n"),
+            ("crates/discovery/clippy.toml", "a = 1\n"),
             ("crates/sim/clippy.toml", "a = 1\n"),
         ]);
         expect(&guards(&tree), &["crates/hub/clippy.toml: differs from crates/wire/clippy.toml; copy that one here"]);
