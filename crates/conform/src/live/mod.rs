@@ -157,7 +157,8 @@ impl World for Live {
 
     fn lose(&mut self, socket: &str) {
         if let Some(socket) = self.sockets.remove(socket) {
-            self.runtime.block_on(socket.lose());
+            // A task that a flood holds up ends with its socket below.
+            let _ = self.runtime.block_on(async { timeout(FAREWELL, socket.lose()).await });
         }
     }
 
