@@ -21,7 +21,7 @@ fn a_server_that_floods_does_not_hold_the_player_up() {
 
 #[test]
 fn a_server_that_hangs_up_is_told_from_one_that_closes() {
-    let hangs_up = serve(|socket| drop(socket));
+    let hangs_up = serve(drop);
     let came = play(hangs_up, r#"[{"open": "a"}, {"to": "a", "frame": {}}]"#).unwrap_err();
     assert_eq!((came.step, came.came.as_str()), (Some(2), "it was closed by an end of the connection"));
     let closes = serve(|mut socket| {
