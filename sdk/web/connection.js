@@ -42,6 +42,9 @@ const GATHER_MS = 30;
 const SILENT_MS = 3_000;
 const MEND_MS = 60_000;
 
+/** One search for a path is not disturbed by the next for so long: not every platform survives that. */
+const RESTART_MS = 5_000;
+
 /** Candidates that wait for a description are not more than this. */
 const EARLY_MAX = 256;
 
@@ -73,6 +76,10 @@ export class Connection extends Emitter {
   #gathering = null;
   /** @type {any} */
   #patience = null;
+  /** @type {any} */
+  #restart = null;
+  #restarted = -Infinity;
+  #ufrag = '';
   #turn = Promise.resolve();
   /** Kinds of candidates, for whoever asks why it failed. */
   #kinds = { local: new Set(), remote: new Set() };
@@ -114,7 +121,15 @@ export class Connection extends Emitter {
 
   /** Looks for a better path: the network is another one. */
   mend() {
-    if (this.#pc?.remoteDescription && this.#state !== 'closed') this.#pc.restartIce();
+    if (!this.#pc?.remoteDescription || this.#state === 'closed' || this.#restart) return;
+    const rest = this.#restarted + RESTART_MS - performance.now();
+    const restart = () => {
+      this.#restart = null;
+      this.#restarted = performance.now();
+      this.#pc?.restartIce();
+    };
+    if (rest <= 0) restart();
+    else this.#restart = setTimeout(restart, rest);
   }
 
   /** Ends the connection on both sides. @param {string} [why] */
@@ -173,6 +188,7 @@ export class Connection extends Emitter {
     this.#state = 'closed';
     clearTimeout(this.#gathering);
     clearTimeout(this.#patience);
+    clearTimeout(this.#restart);
     if (this.#pc) {
       const pc = this.#pc;
       pc.onnegotiationneeded = pc.onicecandidate = pc.oniceconnectionstatechange = pc.ondatachannel = pc.ontrack = null;
@@ -248,6 +264,9 @@ export class Connection extends Emitter {
     this.#ignoring = !this.#wiring.polite && collides;
     if (this.#ignoring) return;
     await pc.setRemoteDescription(description);
+    const ufrag = /a=ice-ufrag:(\S+)/.exec(description.sdp ?? '')?.[1] ?? '';
+    if (ufrag !== this.#ufrag) this.#restarted = performance.now();
+    this.#ufrag = ufrag;
     if (description.type === 'offer') {
       await pc.setLocalDescription();
       this.#describe(pc);
@@ -307,12 +326,12 @@ export class Connection extends Emitter {
       return;
     }
     this.#set('mending');
-    if (!delay) this.#pc?.restartIce();
+    if (!delay) this.mend();
     if (this.#patience) return;
     const until = Date.now() + MEND_MS;
     const look = () => {
       if (Date.now() >= until) return this.end('no_path', this.failure());
-      this.#pc?.restartIce();
+      this.mend();
       this.#patience = setTimeout(look, SILENT_MS * 3);
     };
     this.#patience = setTimeout(look, delay || SILENT_MS * 3);

@@ -1,4 +1,4 @@
-// Two pages of Chromium that share nothing but the real server: they connect, or are told why not.
+// Two pages that share nothing but the real server, in Chromium and in Firefox: they connect, or are told why not.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -12,40 +12,48 @@ import { Server } from './server.js';
 
 /** @type {Server} */
 let server;
-/** @type {Browser} */
-let browser;
+/** @type {Browser[]} */
+const browsers = [];
 /** @type {import('puppeteer-core').Page} */
 let alice;
 /** @type {import('puppeteer-core').Page} */
 let bob;
+/** In Firefox. @type {import('puppeteer-core').Page} */
+let carol;
 
 before(async () => {
-  [server, browser] = await Promise.all([Server.start(), Browser.start()]);
-  [alice, bob] = await Promise.all([browser.page(server.http), browser.page(server.http)]);
+  server = await Server.start();
+  for (const name of ['chromium', 'firefox']) browsers.push(await Browser.start(name));
+  [alice, bob, carol] = await Promise.all([browsers[0], browsers[0], browsers[1]].map((browser) => browser.page(server.http)));
 });
 after(async () => {
-  await browser?.stop();
+  await Promise.all(browsers.map((browser) => browser.stop()));
   await server?.stop();
 });
 
-test('two pages connect, and texts, bytes and JSON cross in order', async () => {
-  const to = await open(bob, { listen: true });
-  await open(alice);
-  const got = await alice.evaluate(async (id) => {
-    const connection = await globalThis.w.connect(id);
-    const heard = [];
-    const done = new Promise((resolve) => connection.on('message', ({ data }) => {
-      heard.push(data instanceof ArrayBuffer ? [...new Uint8Array(data)] : data);
-      if (heard.length === 4) resolve(heard);
-    }));
-    for (const each of ['text', new Uint8Array([1, 2, 3]), { json: [1] }, 7]) await connection.send(each);
-    const { path, local, rtt } = await connection.stats();
-    return { heard: await done, path, local, verified: connection.peer.verified, rtt: typeof rtt };
-  }, to);
-  assert.deepEqual(got, { heard: ['text', [1, 2, 3], { json: [1] }, 7], path: 'direct', local: 'host', verified: 'key', rtt: 'number' });
-});
+for (const [from, to, pages] of [
+  ['Chromium', 'Chromium', () => [alice, bob]], ['Chromium', 'Firefox', () => [alice, carol]], ['Firefox', 'Chromium', () => [carol, alice]],
+]) {
+  test(`${from} connects to ${to}, and texts, bytes and JSON cross in order`, async () => {
+    const [one, two] = pages();
+    const id = await open(two, { listen: true });
+    await open(one);
+    const got = await one.evaluate(async (whom) => {
+      const connection = await globalThis.w.connect(whom);
+      const heard = [];
+      const done = new Promise((resolve) => connection.on('message', ({ data }) => {
+        heard.push(data instanceof ArrayBuffer ? [...new Uint8Array(data)] : data);
+        if (heard.length === 4) resolve(heard);
+      }));
+      for (const each of ['text', new Uint8Array([1, 2, 3]), { json: [1] }, 7]) await connection.send(each);
+      const { path, local, rtt } = await connection.stats();
+      return { heard: await done, path, local, verified: connection.peer.verified, rtt: typeof rtt };
+    }, id);
+    assert.deepEqual(got, { heard: ['text', [1, 2, 3], { json: [1] }, 7], path: 'direct', local: 'host', verified: 'key', rtt: 'number' });
+  });
+}
 
-test('a megabyte crosses with backpressure, and a channel of its own too', async () => {
+test('four megabytes cross with backpressure, and a channel of its own too', async () => {
   const to = await open(bob, { listen: true });
   await open(alice);
   const received = await alice.evaluate(async (id) => {
@@ -91,6 +99,42 @@ test('a picture is added while we talk, and both sides may add at once', async (
     return [theirs.kind, streams.length];
   }, to);
   assert.deepEqual(tracks, ['video', 1]);
+});
+
+test('both look for another path at once, and no word is lost', async () => {
+  const to = await open(carol, { listen: true });
+  await open(alice);
+  const got = await alice.evaluate(async (id) => {
+    const connection = await globalThis.w.connect(id);
+    const ufrag = () => /a=ice-ufrag:(\S+)/.exec(connection.raw.localDescription.sdp)[1];
+    const [before, heard] = [ufrag(), []];
+    const all = new Promise((resolve) => connection.on('message', ({ data }) => heard.push(data) === 60 && resolve()));
+    await connection.send('mend');
+    connection.mend();
+    for (let at = 0; at < 30; at += 1) await connection.send(at);
+    const settled = () => ufrag() !== before && connection.raw.signalingState === 'stable';
+    while (!settled()) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let at = 30; at < 60; at += 1) await connection.send(at);
+    await all;
+    return { heard, state: connection.state };
+  }, to);
+  assert.deepEqual(got, { heard: Array.from({ length: 60 }, (_, at) => at), state: 'open' });
+});
+
+test('a page that was frozen has missed nothing when it wakes', async () => {
+  const home = await Server.start();
+  const [id] = [await open(alice, { url: home.url }), await open(bob, { url: home.url })];
+  await alice.evaluate(() => {
+    globalThis.w.on('fresh', () => (globalThis.fresh = true));
+    globalThis.heard = globalThis.w.once('signal');
+  });
+  const devtools = await alice.createCDPSession();
+  await devtools.send('Page.setWebLifecycleState', { state: 'frozen' });
+  await bob.evaluate((whom) => globalThis.w.signal(whom, 'note', 'while you slept'), id);
+  await devtools.send('Page.setWebLifecycleState', { state: 'active' });
+  assert.equal(await alice.evaluate(async () => (await globalThis.heard).data), 'while you slept');
+  assert.ok(!(await alice.evaluate(() => globalThis.fresh)));
+  await home.stop();
 });
 
 test('nobody, somebody who left, and somebody who declines are told apart', async () => {
@@ -167,7 +211,6 @@ test('a hundred connections leave nothing behind', async () => {
       connection.close();
       await closed;
     }
-    globalThis.gc();
     return { held: globalThis.w.connections.length };
   }, to, count);
   assert.deepEqual(await round(100), { held: 0 });
@@ -186,7 +229,9 @@ function open(page, { listen = false, accept = null, url = server.url } = {}) {
       globalThis.w.on('connection', ({ connection }) => {
         globalThis.last = connection;
         connection.on('message', async ({ data }) => {
-          if (data === 'add yours') {
+          if (data === 'mend') {
+            connection.mend();
+          } else if (data === 'add yours') {
             const stream = await navigator.mediaDevices.getUserMedia({ video: true });
             connection.addTrack(stream.getVideoTracks()[0], stream);
           } else {
