@@ -7,6 +7,8 @@ import { Identity } from '../identity.js';
 import { memoryKeep } from '../keep.js';
 import { Seal, makeCall, makeDecline, makeHail, makeHeed, makeShare, readDecline, readHail, readHeed } from '../sealed.js';
 import { Trust } from '../trust.js';
+import { shareOf } from './shares.js';
+import { testKey, vectors } from './vectors.js';
 
 const { subtle } = globalThis.crypto;
 
@@ -19,6 +21,31 @@ for (const kinds of [['ed25519', 'ed25519'], ['p256', 'ed25519'], ['p256', 'p256
     }
   });
 }
+
+test('the vectors are read and written byte for byte', async () => {
+  const { hailer, heeder, hail, heed, decline, boxes } = vectors('sealed.json');
+  const { to_device: toDevice, ...rest } = heeder.pair;
+  const back = { ...rest, toDevice };
+  const asked = await readHail(subtle, hailer.pair, hail.data);
+  assert.equal(asked.statement, hail.statement);
+  const answered = await readHeed(subtle, back, heed.data, asked);
+  assert.equal(answered.statement, heed.statement);
+  assert.equal((await readDecline(subtle, back, decline.data, asked)).reason, 'Not now.');
+  const signer = ({ test_key: n }) => ({ key: testKey(n).key, sign: async (text) => testKey(n).sign(text) });
+  assert.deepEqual((await makeHail(subtle, signer(hailer), hailer.pair, hail.data)).data, hail.data);
+  assert.deepEqual((await makeHeed(subtle, signer(heeder), back, heed.data.share, asked)).data, heed.data);
+  const [one, two] = [await shareOf(hailer.share), await shareOf(heeder.share)];
+  assert.deepEqual([one.share, two.share], [hail.data.share, heed.data.share]);
+  const [from, to] = [
+    await Seal.make(subtle, { hails: true, secret: one.secret, hail: asked, heed: answered }),
+    await Seal.make(subtle, { hails: false, secret: two.secret, hail: asked, heed: answered }),
+  ];
+  for (const { who, content, data } of boxes) {
+    const [mine, theirs] = who === 'hailer' ? [from, to] : [to, from];
+    assert.deepEqual(await mine.seal(content), data);
+    assert.deepEqual(await theirs.open(data), content);
+  }
+});
 
 test('what came before, twice, in another call or back to its sender is passed over', async () => {
   const { alice, bob } = await agreed();
