@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod code;
 mod dialects;
 mod envelope;
 mod frame;
@@ -23,7 +24,8 @@ const FILE_BYTES_MAX: usize = 8 * 1024;
 /// A target's name and its body.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 14] = [
+const TARGETS: [Target; 15] = [
+    ("code", code::run),
     ("envelope", envelope::run),
     ("frame", frame::run),
     ("hub", hub::run),
