@@ -1,4 +1,5 @@
-//! Lists the modules of the browser SDK, each as a text that is built in. Whoever adds one changes another that imports it.
+//! Lists the modules of the browser SDK, each as a text that is built in. Whoever adds one
+//! changes another that imports it, or the package's list of entries.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -6,6 +7,7 @@ use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     let folder = Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("../../sdk/web");
+    println!("cargo::rerun-if-changed={}", folder.join("package.json").display());
     let mut files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     files.retain(|path| path.extension().is_some_and(|extension| extension == "js"));
     files.sort();

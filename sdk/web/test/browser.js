@@ -26,10 +26,15 @@ export class Browser {
     const page = await context.newPage();
     page.on('pageerror', (error) => console.error('in the page:', error));
     await page.goto(`http://127.0.0.1:${this.site.address().port}/`);
+    await this.load(page, http);
+    return page;
+  }
+
+  /** Loads the SDK into a page, again if it was reloaded. @param {import('puppeteer-core').Page} page @param {string} http of the server */
+  async load(page, http) {
     await page.evaluate(async (url) => {
       globalThis.lib = await import(url);
     }, `${http}/wigwag.js`);
-    return page;
   }
 
   async stop() {

@@ -53,6 +53,23 @@ for (const [from, to, pages] of [
   });
 }
 
+for (const [name, at] of [['Chromium', 0], ['Firefox', 1]]) {
+  test(`${name} keeps who it is over a reload, where nobody can copy it`, async () => {
+    const page = await browsers[at].page(server.http);
+    const visit = () => page.evaluate(async (url) => {
+      const client = await globalThis.lib.Wigwag.open({ servers: { url, name: 'localhost' } });
+      const copied = await client.identity.export().then(() => true, () => false);
+      return { id: client.id, device: client.device, copied };
+    }, server.url);
+    const first = await visit();
+    await page.reload();
+    await browsers[at].load(page, server.http);
+    assert.deepEqual(await visit(), { ...first, copied: false });
+    const other = await browsers[at].page(server.http);
+    assert.notEqual(await other.evaluate(async () => (await globalThis.lib.Identity.kept()).id), first.id);
+  });
+}
+
 test('four megabytes cross with backpressure, and a channel of its own too', async () => {
   const to = await open(bob, { listen: true });
   await open(alice);
