@@ -9,6 +9,7 @@ import { Identity } from '../identity.js';
 import { makeHeed, makeShare, readHail } from '../sealed.js';
 import { Browser } from './browser.js';
 import { Server } from './server.js';
+import { Turn, hasTurn } from './turn.js';
 
 /** @type {Server} */
 let server;
@@ -69,6 +70,26 @@ for (const [name, at] of [['Chromium', 0], ['Firefox', 1]]) {
     assert.notEqual(await other.evaluate(async () => (await globalThis.lib.Identity.kept()).id), first.id);
   });
 }
+
+test('where there is no direct way, a TURN server is one, with credentials that the server made', { skip: !hasTurn }, async () => {
+  const turn = await Turn.start('a-shared-secret');
+  let home;
+  try {
+    home = await Server.start({ set: [`ice.turn=${turn.url}`, 'ice.secret=a-shared-secret'] });
+    const to = await open(bob, { listen: true, url: home.url });
+    await open(alice, { url: home.url });
+    const got = await alice.evaluate(async (id) => {
+      const connection = await globalThis.w.connect(id, { rtc: { iceTransportPolicy: 'relay' } });
+      const heard = connection.once('message');
+      await connection.send('through the relay');
+      const { path, local } = await connection.stats();
+      return { data: (await heard).data, path, local };
+    }, to);
+    assert.deepEqual(got, { data: 'through the relay', path: 'turn', local: 'relay' });
+  } finally {
+    await Promise.all([turn.stop(), home?.stop()]);
+  }
+});
 
 test('four megabytes cross with backpressure, and a channel of its own too', async () => {
   const to = await open(bob, { listen: true });
