@@ -1,4 +1,4 @@
-// A web site on this machine alone: one empty page per library, which is bundled when first asked for.
+// A web site on this machine alone: one empty page per library or app, which is bundled when first asked for.
 
 import { createServer } from 'node:http';
 import { once } from 'node:events';
