@@ -46,6 +46,7 @@ import { Seal, makeCall, makeDecline, makeHail, makeHeed, makeShare, readDecline
  * @property {string | undefined} device
  * @property {string} call
  * @property {string} statement
+ * @property {string | undefined} key that was told beforehand
  * @property {(heard: Heard) => Promise<void>} hear a heed or a decline
  * @property {(connection: Connection) => void} yield the peer's own call takes this one's place
  *
@@ -175,7 +176,7 @@ export class Calls {
         };
         if (signal?.aborted) return;
         this.#outgoing.set(call, {
-          to: id, device, call, statement: hail.statement, yield: use, hear: (heard) => hear(heard).catch((error) => fail(asError(error))),
+          to: id, device, call, key, statement: hail.statement, yield: use, hear: (heard) => hear(heard).catch((error) => fail(asError(error))),
         });
         at = 'peer';
         if ((await this.#post.signal(id, device, 'ww.hail', hail.data)) !== 'absent' || !this.#outgoing.has(call)) return;
@@ -225,7 +226,7 @@ export class Calls {
     const self = this.#post.self();
     const hail = await readHail(this.#subtle, { namespace: self.namespace, from, device, to: self.id }, data);
     if (!hail) return void this.#hails.delete(call);
-    const verified = await this.#check(from, hail.key);
+    const verified = await this.#check(from, hail.key, ours?.key);
     const peer = { id: from, device, key: hail.key, verified, meta: hail.meta };
     const back = { namespace: self.namespace, from: self.id, device: self.device, to: from, toDevice: device };
     const yes = (ours && this.#outgoing.has(ours.call)) || (await this.#post.accept(peer));

@@ -1,0 +1,87 @@
+// What a hostile server can try with the order of calls, against the real cryptography. No connection comes of any of it.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Calls } from '../calls.js';
+import { Identity } from '../identity.js';
+import { memoryKeep } from '../keep.js';
+import { makeCall, makeHail, makeShare } from '../sealed.js';
+import { Trust } from '../trust.js';
+
+const { subtle } = globalThis.crypto;
+const ALICE = { namespace: 'chess', id: 'alice@example.org', device: '' };
+
+test('a key that was told beforehand holds for a call that comes from the other side too', async () => {
+  const bob = await Identity.make();
+  const alice = await client();
+  const called = alice.calls.connect('bob@example.org', { key: bob.key, deadline: 300 });
+  await alice.sent('ww.hail');
+  await alice.hear('bob@example.org', await Identity.make());
+  assert.deepEqual(await alice.mismatched, 'bob@example.org');
+  await assert.rejects(called, { reason: 'timeout', at: 'peer' });
+  assert.deepEqual([alice.calls.connections, alice.kinds], [[], ['ww.hail']]);
+});
+
+test('a hail that is sent twice is one call, and one that was changed is none', async () => {
+  const [bob, alice] = [await Identity.make(), await client()];
+  const hail = await alice.hear(bob.id, bob);
+  alice.calls.hear(hail);
+  alice.calls.hear({ ...hail, data: { ...hail.data, call: makeCall() } });
+  await alice.sent('ww.decline');
+  assert.deepEqual(alice.asked, [bob.id]);
+});
+
+test('who floods with hails is passed over, and costs no more than so many calls', async () => {
+  const [bob, alice] = [await Identity.make(), await client({ accept: () => new Promise(() => {}) })];
+  const pair = { namespace: ALICE.namespace, from: bob.id, device: '', to: ALICE.id };
+  const { share } = await makeShare(subtle);
+  for (let at = 0; at < 400; at += 1) {
+    const { data } = await makeHail(subtle, bob, pair, { call: makeCall(), share });
+    alice.calls.hear({ from: bob.id, device: '', kind: 'ww.hail', data, polite: true });
+  }
+  await alice.settled(() => alice.asked.length >= 256);
+  assert.equal(alice.asked.length, 256);
+});
+
+/** Calls without a browser: whatever would make a connection fails the test. */
+async function client({ accept = () => false } = {}) {
+  const waiting = new Set();
+  const happened = () => [...waiting].forEach((look) => look());
+  const self = { kinds: [], asked: [] };
+  self.settled = (look) => new Promise((resolve) => {
+    const each = () => look() && waiting.delete(each) && resolve();
+    waiting.add(each);
+    each();
+  });
+  self.sent = (kind) => self.settled(() => self.kinds.includes(kind));
+  self.mismatched = new Promise((resolve) => (self.mismatch = resolve));
+  const trust = new Trust(subtle, memoryKeep(), () => ALICE.namespace);
+  const RTCPeerConnection = /** @type {any} */ (class { constructor() { assert.fail('a connection was made'); } });
+  self.calls = new Calls({ subtle, identity: await Identity.make(), trust, RTCPeerConnection }, {
+    self: () => ALICE,
+    signal: async (to, device, kind) => {
+      self.kinds.push(kind);
+      happened();
+      return 'delivered';
+    },
+    find: async () => ({ state: 'here' }),
+    ready: async () => {},
+    accept: (peer) => {
+      self.asked.push(peer.id);
+      happened();
+      return accept();
+    },
+    incoming: () => assert.fail('a connection came'),
+    mismatch: (id) => self.mismatch(id),
+    ice: () => [],
+  });
+  self.hear = async (from, identity) => {
+    const pair = { namespace: ALICE.namespace, from, device: '', to: ALICE.id };
+    const { data } = await makeHail(subtle, identity, pair, { call: makeCall(), share: (await makeShare(subtle)).share });
+    const heard = { from, device: '', kind: 'ww.hail', data, polite: true };
+    self.calls.hear(heard);
+    return heard;
+  };
+  return self;
+}
