@@ -369,7 +369,13 @@ export class NetworkStore extends Emitter {
 
   #changed() {
     this.#value = Object.freeze({ status: this.#client.status, peers: Object.freeze([...this.#entries.values()].map(shown)) });
-    for (const { run } of [...this.#runs]) run(this.#value);
+    for (const { run } of [...this.#runs]) {
+      try {
+        run(this.#value);
+      } catch (error) {
+        queueMicrotask(() => { throw error; });
+      }
+    }
   }
 }
 
