@@ -1,27 +1,22 @@
 // The element that says which way a connection takes: its words, and the element itself in Chromium.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 
 import { ENGLISH, defineStatus, say, stateOf } from '../status.js';
 import { Browser } from './browser.js';
+import { Site } from './site.js';
 
-/** @type {import('node:http').Server} */
-let files;
+/** @type {Site} */
+let site;
 /** @type {Browser} */
 let browser;
 /** @type {import('puppeteer-core').Page} */
 let page;
 
 before(async () => {
-  files = createServer(serve);
-  await once(files.listen(0, '127.0.0.1'), 'listening');
-  const http = `http://127.0.0.1:${files.address().port}`;
-  browser = await Browser.start();
-  page = await browser.page(http);
+  [site, browser] = await Promise.all([Site.start(), Browser.start()]);
+  page = await browser.page(site.http);
   await page.evaluate(async (at) => {
     globalThis.early = document.body.appendChild(document.createElement('wigwag-status'));
     const { FakeClient, FakeConnection } = await import(`${at}/test/fakes.js`);
@@ -32,11 +27,11 @@ before(async () => {
     globalThis.frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
     globalThis.put = (properties) => document.body.appendChild(Object.assign(document.createElement('wigwag-status'), properties));
     globalThis.reads = (element) => [element.getAttribute('state'), element.shadowRoot.querySelector('[part=text]').textContent];
-  }, http);
+  }, site.http);
 });
 after(async () => {
   await browser?.stop();
-  files?.close();
+  site?.stop();
 });
 
 test('where there is no DOM it is imported without failing, and defines nothing', () => {
@@ -152,14 +147,6 @@ test('an element that has left the page listens to nothing, and one that comes b
   });
   assert.deepEqual(heard, { here: [true, true], gone: [false, false], back: [true, true, 'direct'] });
 });
-
-/** The SDK's own files. */
-async function serve({ url }, answer) {
-  const name = url === '/wigwag.js' ? '/index.js' : url;
-  answer.setHeader('access-control-allow-origin', '*').setHeader('content-type', 'text/javascript');
-  if (!/^\/(test\/)?[a-z-]+\.js$/.test(name)) return answer.writeHead(404).end();
-  return answer.end(await readFile(new URL(`..${name}`, import.meta.url)));
-}
 
 /** @param {any} node */
 function flat(node) {
