@@ -1,0 +1,56 @@
+// The package as apps get it: its types fit a strict program, and its entries are there.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const HERE = fileURLToPath(new URL('..', import.meta.url));
+
+test('what is packed has every entry, and a strict program can be written against it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'wigwag-package-'));
+  try {
+    await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: HERE });
+    const { name, version, exports } = JSON.parse(await readFile(join(HERE, 'package.json'), 'utf8'));
+    await run('tar', ['xzf', `${name}-${version}.tgz`], { cwd: folder });
+    await mkdir(join(folder, 'node_modules'));
+    await rename(join(folder, 'package'), join(folder, 'node_modules', name));
+    for (const entry of Object.values(exports)) {
+      const files = typeof entry === 'string' ? [entry] : Object.values(entry);
+      for (const file of files) await readFile(join(folder, 'node_modules', name, file));
+      if (typeof entry !== 'string') assert.equal(Object.keys(entry)[0], 'types');
+    }
+    await writeFile(join(folder, 'package.json'), '{"type":"module"}');
+    await writeFile(join(folder, 'program.ts'), PROGRAM);
+    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2023,dom,dom.iterable'];
+    await run(join(HERE, 'node_modules/.bin/tsc'), [...options, 'program.ts'], { cwd: folder }).catch(({ stdout }) => assert.fail(stdout));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+const PROGRAM = `
+import { Identity, Wigwag, WigwagError, type Connection } from 'wigwag';
+const w = await Wigwag.open({ servers: 'wss://wigwag.example.org/v1', identity: await Identity.make() });
+const room = await w.join('den', { mode: 'FREE_FOR_ALL' });
+room.on('joined', ({ member }) => member.id.toUpperCase());
+for await (const event of room) if (event.type === 'said') event.from.length;
+const connection: Connection = await w.connect('bob@example.org', { deadline: 5_000 });
+connection.on('message', ({ data }) => data);
+const stop: () => void = w.on('presence', (event) => event.lastSeen?.getTime());
+try {
+  await connection.send({ a: 1 });
+} catch (error) {
+  if (error instanceof WigwagError) error.reason.length;
+}
+stop();
+// @ts-expect-error: there is no such event
+w.on('nonsense', () => {});
+// @ts-expect-error: there is no such mode
+await room.setMode('EVERYBODY');
+`;
