@@ -1,5 +1,6 @@
 //! The dialects: whatever a few sockets of one dialect say, in whatever order, nobody panics, what goes out is JSON for open sockets and
-//! bounded by what came in, somebody who keeps the rules is not put out by others, and in the end nothing is left.
+//! bounded by what came in, somebody who keeps the rules is neither put out by others nor left without an answer, and in the end nothing is
+//! left.
 //!
 //! A script has a line for each thing that happens: `o0` opens socket 0 (`o0x` at the address with `x` as its room or id), `>0…` is a
 //! frame of it, `b0…` a binary one, `x0` loses it, `t500` lets milliseconds pass, `y` and `d` answer what the store was asked.
@@ -20,6 +21,10 @@ const BYSTANDER: u64 = 100;
 const STEP_MS: u64 = 50_000;
 /// More than any one thing that happens may cause: frames to each socket, several for each.
 const OUTPUTS_MAX: usize = 600;
+
+const CREATE: &str = r#"{"type":"CREATE_ROOM","roomId":"r","userId":"~b","timestamp":1,"userName":"B","roomName":"B"}"#;
+const PING: &str = r#"{"type":"PING","roomId":"r","userId":"~b","timestamp":1}"#;
+const PUBLISH: &str = r#"{"type":"publish","topic":"~b","payload":7}"#;
 
 pub(crate) fn run(which: Which, data: &[u8]) {
     let mut world = World::new(which);
@@ -48,6 +53,8 @@ struct World {
     sockets: BTreeMap<u64, Socket>,
     asks: VecDeque<SocketId>,
     next: u64,
+    /// What the one that keeps the rules was sent, since it last said something at the end.
+    heard: Vec<String>,
 }
 
 struct Socket {
@@ -61,7 +68,8 @@ impl World {
         let dialects = Dialects::new(Settings::default());
         let hub = Hub::new(Rules::default(), dialects.voices(), [5; 32]);
         let now = Now { at: Moment(1_000), wall: Wall(1_795_000_000_000) };
-        let mut world = Self { which, hub, dialects, now, sockets: BTreeMap::new(), asks: VecDeque::new(), next: 0 };
+        let (sockets, asks, heard) = (BTreeMap::new(), VecDeque::new(), Vec::new());
+        let mut world = Self { which, hub, dialects, now, sockets, asks, next: 0, heard };
         world.open(BYSTANDER, "r");
         if matches!(world.which, Which::One(Dialect::PeerJs | Dialect::Matchbox)) {
             assert!(!world.sockets[&BYSTANDER].closed, "it came in by the rules");
@@ -95,9 +103,36 @@ impl World {
         }
     }
 
+    /// Whoever keeps the rules is still served, whatever the others did: it says this, and hears that.
+    fn ask_for_bystander(&mut self) {
+        let Which::One(dialect) = self.which else { return };
+        let (says, hears): (&[&str], _) = match dialect {
+            Dialect::PeerJs => (&[r#"{"type":"OFFER","dst":"r","payload":1}"#], "OFFER"),
+            Dialect::Volli => (&[r#"{"type":"discover","userId":"~"}"#], r#""online":false"#),
+            Dialect::Tom => (&[r#"{"type":"register","nodeId":"~b","username":"B"}"#], r#""~b""#),
+            Dialect::WatchParty => (&[CREATE, PING], "PONG"),
+            Dialect::ManaMesh => (&[r#"{"type":"join","roomId":"~b"}"#], "~b"),
+            Dialect::Tracker => (&[r#"{"action":"scrape"}"#], "files"),
+            Dialect::Yjs => (&[r#"{"type":"subscribe","topics":["~b"]}"#, PUBLISH], r#""clients":1"#),
+            Dialect::Trystero => (&[r#"{"type":"subscribe","topic":"~b"}"#, PUBLISH], r#""payload":7"#),
+            // It hears of whoever comes.
+            Dialect::Matchbox => (&[], "NewPeer"),
+        };
+        self.heard.clear();
+        for frame in says {
+            self.receive(BYSTANDER, Received::Text(frame));
+        }
+        if dialect == Dialect::Matchbox {
+            self.open(0, "r");
+        }
+        self.pass(1_000);
+        assert!(self.heard.iter().any(|frame| frame.contains(hears)), "no {hears} in {:?}", self.heard);
+    }
+
     /// Everybody leaves, and time passes until nothing is left of them.
     fn end(&mut self) {
         assert!(!self.sockets[&BYSTANDER].closed, "who keeps the rules stays");
+        self.ask_for_bystander();
         for number in self.sockets.keys().copied().collect::<Vec<_>>() {
             self.lose(number);
         }
@@ -182,6 +217,9 @@ impl World {
                     let to = self.sockets.values().find(|known| known.id == socket);
                     assert!(to.is_none_or(|to| !to.closed), "a frame after the close");
                     assert!(serde_json::from_slice::<IgnoredAny>(&frame).is_ok(), "{frame:?} is no JSON");
+                    if self.sockets.get(&BYSTANDER).is_some_and(|bystander| bystander.id == socket) {
+                        self.heard.push(String::from_utf8_lossy(&frame).into_owned());
+                    }
                 }
                 Output::Close { socket, .. } => {
                     if let Some(known) = self.sockets.values_mut().find(|known| known.id == socket) {
