@@ -25,10 +25,13 @@ use wigwag_server::net::{
 
 const SOCKETS: usize = 300;
 const MESSAGE: usize = 60_000;
+const WORKERS: usize = 2;
+/// What a worker reads into, made when it reads for the first time: that may be late, for work goes to whoever is free.
+const READ_BUFFER: usize = 64 << 10;
 
 #[test]
 fn an_idle_socket_is_small_and_stays_small_after_large_messages() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().unwrap();
     let (address, metrics) = runtime.block_on(async { serve() });
     let open = |n| (0..n).map(|_| Client::open(address)).collect::<Vec<_>>();
     let settled = |sockets| {
@@ -49,8 +52,9 @@ fn an_idle_socket_is_small_and_stays_small_after_large_messages() {
 
     clients.iter_mut().for_each(Client::echo);
     let after = settled(SOCKETS) - before;
+    let slack = idle / 10 + (WORKERS * READ_BUFFER) as isize;
     println!("{} bytes after a message of {MESSAGE} bytes each way", after / SOCKETS as isize);
-    assert!(after <= idle + idle / 10, "{idle} bytes became {after}");
+    assert!(after <= idle + slack, "{idle} bytes became {after}");
 
     // A message in three pieces, the last of which is still missing: that is what may be held.
     let message = frame(&[b'y'; MESSAGE]);
@@ -61,13 +65,13 @@ fn an_idle_socket_is_small_and_stays_small_after_large_messages() {
     clients.iter_mut().for_each(|client| client.read_echo(b'y'));
     drop(message);
     let again = settled(SOCKETS) - before;
-    assert!(again <= idle + idle / 10, "{idle} bytes became {again}");
+    assert!(again <= idle + slack, "{idle} bytes became {again}");
 
     drop(clients);
     // The table keeps its slots, and tokio some of its own.
     let left = settled(0) - before;
     println!("{left} bytes left after {SOCKETS} sockets closed");
-    assert!(left < idle / 5, "{left} bytes left of {idle}");
+    assert!(left < idle / 5 + slack, "{left} bytes left of {idle}");
 }
 
 struct Echo(SocketId);

@@ -8,11 +8,11 @@ import { fileURLToPath } from 'node:url';
 
 /** A running server that speaks `dialect` (all of them, if it is ours), on a free port unless told which. */
 export class Server {
-  static async start(dialect, { port = 0, discovery = false } = {}) {
+  static async start(dialect, { port = 0, discovery = false, patience = 0 } = {}) {
     const server = AGAINST_ORIGINAL
-      ? await original(dialect, port, discovery)
-      : await wigwag(port, discovery);
-    server.again = () => Server.start(dialect, { port: server.port, discovery });
+      ? await original(dialect, port, discovery, patience)
+      : await wigwag(port, discovery, patience);
+    server.again = () => Server.start(dialect, { port: server.port, discovery, patience });
     return server;
   }
 
@@ -81,9 +81,10 @@ export function available(dialect) {
 
 const START_MS = 20_000;
 
-async function wigwag(port, discovery) {
+async function wigwag(port, discovery, patience) {
   const args = ['serve', '--listen', `127.0.0.1:${port}`, '--data', ':memory:', '--set', 'server.drain_seconds=1'];
   if (discovery) args.push('--set', 'peerjs.allow_discovery=true');
+  if (patience) args.push('--set', `peerjs.expire_timeout_ms=${patience}`);
   const server = new Server(binary(), args);
   server.port = await server.until('its address', () => server.log.match(/listening at=127\.0\.0\.1:(\d+)/)?.[1]);
   await server.until('readiness', async () => {
@@ -102,8 +103,12 @@ function binary() {
 
 /** How the servers are started that the libraries were written for. */
 const ORIGINALS = {
-  peerjs: (port, discovery) => [
-    [here('../node_modules/.bin/peerjs'), '--port', port, '--path', '/', ...(discovery ? ['--allow_discovery'] : [])],
+  peerjs: (port, discovery, patience) => [
+    [
+      here('../node_modules/.bin/peerjs'), '--port', port, '--path', '/',
+      ...(discovery ? ['--allow_discovery'] : []),
+      ...(patience ? ['--expire_timeout', String(patience)] : []),
+    ],
   ],
   'y-webrtc': (port) => [[here('../node_modules/y-webrtc/bin/server.js')], { PORT: port }],
   tracker: (port) => [['--input-type=module', '--eval', TRACKER, port]],
@@ -114,9 +119,9 @@ const TRACKER = `
   new Tracker({ udp: false }).listen(Number(process.argv[1]), '127.0.0.1');
 `;
 
-async function original(dialect, wanted, discovery) {
+async function original(dialect, wanted, discovery, patience) {
   const port = wanted || (await freePort());
-  const server = new Server(process.execPath, ...ORIGINALS[dialect](String(port), discovery));
+  const server = new Server(process.execPath, ...ORIGINALS[dialect](String(port), discovery, patience));
   server.port = port;
   await server.until('an answer', () => answers(port));
   return server;
