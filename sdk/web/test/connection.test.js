@@ -114,13 +114,16 @@ test('four megabytes cross with backpressure, and a channel of its own too', asy
 
 test('both call at the same moment, and one connection comes of it', async () => {
   const [a, b] = [await open(alice, { listen: true }), await open(bob, { listen: true })];
-  const both = (page, id) => page.evaluate(async (whom) => {
+  // The two pages are told one after the other, so they agree on a moment.
+  const moment = Date.now() + 500;
+  const both = (page, id) => page.evaluate(async (whom, at) => {
+    await new Promise((resolve) => setTimeout(resolve, at - Date.now()));
     const connection = await globalThis.w.connect(whom);
     connection.on('message', () => {});
     await connection.send('hello');
     await new Promise((resolve) => setTimeout(resolve, 0));
     return globalThis.w.connections.filter(({ state }) => state === 'open').length;
-  }, id);
+  }, id, moment);
   assert.deepEqual(await Promise.all([both(alice, b), both(bob, a)]), [1, 1]);
 });
 
