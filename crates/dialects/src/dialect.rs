@@ -1,6 +1,7 @@
 //! The dialects by name.
 
-use wigwag_hub::DialectId;
+use wigwag_hub::{DialectId, Party};
+use wigwag_wire::Foreign;
 
 use crate::turn::Interpreter;
 use crate::{manamesh, matchbox, peerjs, tom, tracker, trystero, volli, watchparty, yjs};
@@ -140,4 +141,9 @@ impl Dialect {
             Self::Trystero => Box::<trystero::Trystero>::default(),
         }
     }
+}
+
+/// The frame that an event came in, if who is told of it speaks the same dialect.
+pub(crate) fn own_frame<'a>(foreign: Option<Foreign<'a>>, to: &Party) -> Option<&'a str> {
+    foreign.and_then(|foreign| foreign.in_dialect(to.dialect.0))
 }

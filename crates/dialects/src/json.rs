@@ -18,7 +18,16 @@ pub(crate) fn frame(message: &impl Serialize) -> Bytes {
 
 /// Reads a message, or nothing where the text is not such a one. A message is an object: a list of its fields' values is none.
 pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
-    text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
+    begins_an_object(text).then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+/// Whether a text is JSON, but no object.
+pub(crate) fn is_no_object(text: &str) -> bool {
+    !begins_an_object(text) && is_json(text)
+}
+
+fn begins_an_object(text: &str) -> bool {
+    text.trim_start().starts_with('{')
 }
 
 /// Whether a text is JSON at all.

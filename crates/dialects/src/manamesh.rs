@@ -13,6 +13,7 @@ use wigwag_wire::event::{Left, MemberChange};
 use wigwag_wire::request::RoomOnly;
 use wigwag_wire::{Event, Namespace, PeerId, Request, RoomName};
 
+use crate::dialect::own_frame;
 use crate::http::HttpAnswer;
 use crate::json::{Text, frame, present, read};
 use crate::turn::{Interpreter, Turn};
@@ -46,12 +47,9 @@ struct Message<'a> {
 
 impl Interpreter for ManaMesh {
     fn heard(&mut self, turn: &mut Turn<'_>, text: &str) {
-        let Some(message) = read::<Message<'_>>(text) else {
-            turn.count(TYPES.len() - 1);
-            return turn.answer(error(NOT_A_MESSAGE));
-        };
-        let place = TYPES.iter().position(|kind| *kind == message.kind).unwrap_or(TYPES.len() - 1);
-        turn.count(place);
+        let message = read::<Message<'_>>(text);
+        turn.count(message.as_ref().map_or("", |message| &message.kind));
+        let Some(message) = message else { return turn.answer(error(NOT_A_MESSAGE)) };
         match &*message.kind {
             "join" => self.join(turn, message.room.as_deref()),
             "leave" => self.leave(turn),
@@ -200,7 +198,7 @@ impl Voice for ManaMeshVoice {
                 Left::Closed => "The room was closed",
                 _ => "You were sent out of the room",
             })),
-            Event::Signal(signal) => match signal.foreign.and_then(|foreign| foreign.in_dialect(to.dialect.0)) {
+            Event::Signal(signal) => match own_frame(signal.foreign, to) {
                 Some(own) => Some(own.to_owned().into()),
                 None => KINDS
                     .iter()

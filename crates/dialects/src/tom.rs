@@ -15,8 +15,8 @@ use wigwag_wire::id::Kind;
 use wigwag_wire::request::{NetworkJoin, NetworkOnly, ROLES_MAX, Role};
 use wigwag_wire::{Code, Event, Foreign, NetworkName, PeerId, Request};
 
-use crate::dialect::Dialect;
-use crate::json::{Text, frame, is_json, is_longer, present, read, text};
+use crate::dialect::{Dialect, own_frame};
+use crate::json::{Text, frame, is_longer, is_no_object, present, read, text};
 use crate::turn::{Begun, Interpreter, Turn};
 
 pub(crate) const TYPES: &[&str] = &["register", "heartbeat", "role-assign", "signal", "other"];
@@ -143,16 +143,15 @@ struct Failed<'a> {
 impl Interpreter for Tom {
     fn heard(&mut self, turn: &mut Turn<'_>, text: &str) {
         let Some(message) = read::<Message<'_>>(text) else {
-            turn.count(TYPES.len() - 1);
+            turn.count("");
             // JSON that is no object is ignored as any unknown type is; one with a field twice says two things at once.
-            let is_other = !text.trim_start().starts_with('{') && is_json(text);
-            if !is_other {
+            if !is_no_object(text) {
                 fail(turn, NOT_JSON);
             }
             return;
         };
         let kind = message.r#type.as_deref().unwrap_or_default();
-        turn.count(TYPES.iter().position(|known| *known == kind).unwrap_or(TYPES.len() - 1));
+        turn.count(kind);
         match kind {
             "register" => self.register(turn, message),
             "heartbeat" => self.beat(turn),
@@ -275,9 +274,7 @@ pub(crate) struct TomVoice;
 
 impl Voice for TomVoice {
     fn frames(&self, event: &Event<'_>, to: &Party, _scene: Scene<'_>) -> Frames {
-        let own = |foreign: &Option<Foreign<'_>>| {
-            foreign.and_then(|foreign| foreign.in_dialect(to.dialect.0)).map(|own| Bytes::from(own.to_owned()))
-        };
+        let own = |foreign: Option<Foreign<'_>>| own_frame(foreign, to).map(|own| Bytes::from(own.to_owned()));
         match event {
             Event::NetworkJoined(joined) => Frames::from_iter([participants(joined.nodes)]),
             Event::NetworkNodes(news) => {
@@ -288,11 +285,11 @@ impl Voice for TomVoice {
             Event::Beats(beats) => {
                 beats.from.iter().map(|node| frame(&Heartbeat { r#type: "heartbeat", from: node.id })).collect()
             }
-            Event::Role(role) => Frames::from_iter([own(&role.foreign).unwrap_or_else(|| {
+            Event::Role(role) => Frames::from_iter([own(role.foreign).unwrap_or_else(|| {
                 let (node_id, roles, from) = (role.id.as_str(), role.roles, role.from);
                 frame(&RoleAssign { r#type: "role-assign", node_id, roles, from })
             })]),
-            Event::Signal(signal) => Frames::from_iter([own(&signal.foreign).unwrap_or_else(|| {
+            Event::Signal(signal) => Frames::from_iter([own(signal.foreign).unwrap_or_else(|| {
                 frame(&Signalled { r#type: "signal", from: signal.from, to: &to.id, payload: signal.data })
             })]),
             Event::Error(error) => Frames::from_iter([frame(&Failed { r#type: "error", error: error.message })]),

@@ -12,6 +12,7 @@ use wigwag_wire::code::Code;
 use wigwag_wire::request::{SwarmAnnounce, SwarmOnly};
 use wigwag_wire::{Event, PeerId, Refusal, Request, SwarmName};
 
+use crate::dialect::own_frame;
 use crate::json::{frame, read};
 use crate::turn::{Begun, Interpreter, Turn};
 use words::{Action, Announced, Answered, Counts, Failed, Happened, Message, Offered, Scraped, Twenty};
@@ -45,7 +46,11 @@ impl Interpreter for Tracker {
     fn heard(&mut self, turn: &mut Turn<'_>, text: &str) {
         let message = read::<Message<'_>>(text);
         let action = message.as_ref().map(Message::action);
-        turn.count(action.flatten().map_or(TYPES.len() - 1, |action| action as usize));
+        turn.count(match action.flatten() {
+            Some(Action::Announce) => "announce",
+            Some(Action::Scrape) => "scrape",
+            None => "",
+        });
         // A client that cannot tell which action failed takes the whole tracker for broken.
         let (action, done, about) = match (&message, action) {
             (Some(message), Some(Some(Action::Announce))) => {
@@ -239,7 +244,7 @@ pub(crate) struct TrackerVoice;
 impl Voice for TrackerVoice {
     fn frames(&self, event: &Event<'_>, to: &Party, _scene: Scene<'_>) -> Frames {
         let Event::Signal(signal) = event else { return Frames::new() };
-        let own = signal.foreign.and_then(|foreign| foreign.in_dialect(to.dialect.0));
+        let own = own_frame(signal.foreign, to);
         own.map(|passed| passed.to_owned().into()).into_iter().collect()
     }
 }

@@ -9,7 +9,7 @@ use wigwag_hub::{Frames, Party, Scene, Voice};
 use wigwag_wire::request::{Publish, Topics};
 use wigwag_wire::{Event, Foreign, Request};
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, own_frame};
 use crate::json::{Text, frame, present, read, topic};
 use crate::turn::{Interpreter, Turn};
 
@@ -40,9 +40,9 @@ struct Relayed<'a> {
 
 impl Interpreter for Trystero {
     fn heard(&mut self, turn: &mut Turn<'_>, text: &str) {
-        let Some(message) = read::<Message<'_>>(text) else { return turn.count(TYPES.len() - 1) };
-        let place = TYPES.iter().position(|kind| *kind == message.kind).unwrap_or(TYPES.len() - 1);
-        turn.count(place);
+        let message = read::<Message<'_>>(text);
+        turn.count(message.as_ref().map_or("", |message| &message.kind));
+        let Some(message) = message else { return };
         let name = topic(&message.topic);
         let Ok(party) = turn.unnamed(&mut self.party) else { return };
         // There is no word for a refusal; the operator's numbers have it.
@@ -66,7 +66,7 @@ pub(crate) struct TrysteroVoice;
 impl Voice for TrysteroVoice {
     fn frames(&self, event: &Event<'_>, to: &Party, _scene: Scene<'_>) -> Frames {
         let Event::Published(published) = event else { return Frames::new() };
-        let own = published.foreign.and_then(|foreign| foreign.in_dialect(to.dialect.0));
+        let own = own_frame(published.foreign, to);
         let written = match own {
             Some(relayed) => relayed.to_owned().into(),
             None => frame(&Relayed { topic: published.topic, payload: published.data }),

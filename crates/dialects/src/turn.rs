@@ -95,19 +95,18 @@ impl Turn<'_> {
         &self.line.arrival
     }
 
-    /// Notes a message by its place in the dialect's types.
-    pub(crate) fn count(&mut self, place: usize) {
-        if let Some(dialect) = self.line.dialect {
-            self.out.note(Note::Request(dialect.id(), place as u8));
-        }
+    /// Counts a message by its type, and answers what it counts as: one of the dialect's types, of which the last is for all others.
+    pub(crate) fn count(&mut self, kind: &str) -> &'static str {
+        let Some(dialect) = self.line.dialect else { return "other" };
+        let types = dialect.types();
+        let place = types.iter().position(|known| *known == kind).unwrap_or(types.len() - 1);
+        self.out.note(Note::Request(dialect.id(), place as u8));
+        types[place]
     }
 
     /// Answers on this socket.
     pub(crate) fn answer(&mut self, frame: impl Into<Bytes>) {
-        if let Some(dialect) = self.line.dialect {
-            self.out.note(Note::Event(dialect.id(), (EVENT_TYPES.len() - 1) as u8));
-        }
-        self.out.emit(Output::Send { socket: self.line.socket, frame: frame.into() });
+        hand(self.out, self.line.dialect, self.line.socket, frame.into());
     }
 
     /// Notes that something was refused, for the operator's numbers.
@@ -253,4 +252,12 @@ impl Turn<'_> {
         }
         sent
     }
+}
+
+/// Hands a frame to a socket, to be counted as its dialect's own answer.
+pub(crate) fn hand(out: &mut dyn Outputs, dialect: Option<Dialect>, socket: SocketId, frame: Bytes) {
+    if let Some(dialect) = dialect {
+        out.note(Note::Event(dialect.id(), (EVENT_TYPES.len() - 1) as u8));
+    }
+    out.emit(Output::Send { socket, frame });
 }

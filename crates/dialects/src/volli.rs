@@ -16,8 +16,8 @@ use wigwag_wire::event::{Delivery, Presence, SignalEvent};
 use wigwag_wire::{Code, Event, PeerId};
 
 use self::proof::{Secret, new_nonce, prove, secret_of};
-use crate::dialect::Dialect;
-use crate::json::{Text, frame, is_json, is_longer, present, read, text, text_of, with_field};
+use crate::dialect::{Dialect, own_frame};
+use crate::json::{Text, frame, is_longer, is_no_object, present, read, text, text_of, with_field};
 use crate::turn::{Begun, Interpreter, Turn};
 
 pub(crate) const TYPES: &[&str] = &["register", "discover", "offer", "answer", "ice-candidate", "challenge", "other"];
@@ -102,13 +102,12 @@ struct Failed<'a> {
 impl Interpreter for Volli {
     fn heard(&mut self, turn: &mut Turn<'_>, text: &str) {
         let Some(message) = read::<Message<'_>>(text) else {
-            turn.count(TYPES.len() - 1);
+            turn.count("");
             // JSON that is no object has no type; one with a field twice says two things at once.
-            let is_other = !text.trim_start().starts_with('{') && is_json(text);
-            return fail(turn, if is_other { UNKNOWN } else { NOT_JSON });
+            return fail(turn, if is_no_object(text) { UNKNOWN } else { NOT_JSON });
         };
         let kind = message.r#type.as_deref().unwrap_or_default();
-        turn.count(TYPES.iter().position(|known| *known == kind).unwrap_or(TYPES.len() - 1));
+        turn.count(kind);
         match kind {
             "register" => self.register(turn, &message),
             "discover" => discover(turn, message.user_id),
@@ -260,7 +259,7 @@ impl Voice for VolliVoice {
         match event {
             // Said here, so that nothing comes before it.
             Event::Welcome(welcome) => Frames::from_iter([registered(welcome.id)]),
-            Event::Signal(signal) => match signal.foreign.and_then(|foreign| foreign.in_dialect(to.dialect.0)) {
+            Event::Signal(signal) => match own_frame(signal.foreign, to) {
                 Some(own) => Frames::from_iter([own.to_owned().into()]),
                 None => called(signal, to).into_iter().collect(),
             },

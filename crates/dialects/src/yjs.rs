@@ -11,7 +11,7 @@ use wigwag_hub::{Frames, Party, Scene, Voice};
 use wigwag_wire::request::{Publish, Topics};
 use wigwag_wire::{Event, Foreign, Request, Topic};
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, own_frame};
 use crate::json::{Text, frame, read, topic, whole, with_field};
 use crate::turn::{Interpreter, Turn};
 
@@ -34,9 +34,9 @@ struct Message<'a> {
 
 impl Interpreter for Yjs {
     fn heard(&mut self, turn: &mut Turn<'_>, text: &str) {
-        let Some(message) = read::<Message<'_>>(text) else { return turn.count(TYPES.len() - 1) };
-        let place = TYPES.iter().position(|kind| *kind == message.kind).unwrap_or(TYPES.len() - 1);
-        turn.count(place);
+        let message = read::<Message<'_>>(text);
+        turn.count(message.as_ref().map_or("", |message| &message.kind));
+        let Some(message) = message else { return };
         match &*message.kind {
             "ping" => turn.answer(Bytes::from_static(br#"{"type":"pong"}"#)),
             "subscribe" => self.topics(turn, message.topics.as_deref(), Request::Subscribe),
@@ -83,7 +83,7 @@ impl Voice for YjsVoice {
     fn frames(&self, event: &Event<'_>, to: &Party, _scene: Scene<'_>) -> Frames {
         let Event::Published(published) = event else { return Frames::new() };
         let clients = published.receivers;
-        let own = published.foreign.and_then(|foreign| foreign.in_dialect(to.dialect.0));
+        let own = own_frame(published.foreign, to);
         let written = match own {
             Some(object) => with_field(object, &format!("\"clients\":{clients}")).into(),
             None => frame(&Foreigners { r#type: "publish", topic: published.topic, data: published.data, clients }),

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use rand_core::Rng;
 use wigwag_wire::event::{Delivery, Presence};
 use wigwag_wire::request::Signal;
 use wigwag_wire::{Namespace, PeerId, PublicKey, Refusal, Request, RoomName, SwarmName};
@@ -91,7 +92,6 @@ impl Hub {
 
     /// Fills this with randomness of the hub.
     pub fn fill_random(&self, bytes: &mut [u8]) {
-        use rand_core::Rng;
         self.rng().fill_bytes(bytes);
     }
 
@@ -158,12 +158,6 @@ impl Hub {
         ids
     }
 
-    /// How many live sessions of a dialect there are in a namespace.
-    pub fn count_of(&self, ns: &Namespace, dialect: DialectId) -> usize {
-        let of = |shard: &crate::peers::Peers| shard.in_namespace(ns.as_str()).filter(|p| p.dialect == dialect).count();
-        self.all_peers().iter().map(|shard| of(&shard.lock())).sum()
-    }
-
     /// Shows a room, if there is one.
     pub fn view_room<T>(&self, ns: &Namespace, room: &RoomName, view: impl FnOnce(&dyn RoomView) -> T) -> Option<T> {
         self.group_at(ns, GroupKind::Room, room.as_str()).lock().rooms.look(ns, room).map(view)
@@ -188,10 +182,7 @@ impl Hub {
     /// At most `want` members of a swarm but `who`, each set of them as likely as any other.
     pub fn draw(&self, who: &Party, swarm: &SwarmName, want: usize) -> Vec<Arc<Party>> {
         let shard = self.group_at(&who.ns, GroupKind::Swarm, swarm.as_str()).lock();
-        shard.swarms.draw(&who.ns, swarm, who.session, want, || {
-            use rand_core::Rng;
-            self.rng().next_u64()
-        })
+        shard.swarms.draw(&who.ns, swarm, who.session, want, || self.rng().next_u64())
     }
 
     /// Whether a session of an id is in a swarm.

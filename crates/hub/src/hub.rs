@@ -18,7 +18,7 @@ use crate::ids::{GroupKey, GroupKind, Party, SessionId, SocketId};
 use crate::input::Input;
 use crate::lock::{Earliest, Lock, Shard};
 use crate::output::{Note, Outputs};
-use crate::peers::{Peers, Telling};
+use crate::peers::Peers;
 use crate::rules::Rules;
 use crate::tallies::Tallies;
 use crate::time::{Moment, Now};
@@ -145,12 +145,7 @@ impl Hub {
     pub(crate) fn settle(&self, cx: &mut Cx<'_>) {
         while let Some(later) = cx.later.pop_front() {
             match later {
-                Later::Frames { to, frames, event } => {
-                    let mut peers = self.peers(to).lock();
-                    for frame in frames {
-                        peers.tell(cx, to, Telling { frame, event, signal: None });
-                    }
-                }
+                Later::Frames { to, frames, event } => cx.tell_frames(to, frames, event),
                 Later::Ended { party, groups, watching } => {
                     for group in groups {
                         self.group(&group).lock().ended(cx, &party, &group);

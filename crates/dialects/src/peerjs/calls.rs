@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::value::RawValue;
-use wigwag_hub::{Moment, Note, Output, Outputs, Party, SocketId};
+use wigwag_hub::{Moment, Party};
 use wigwag_wire::event::{Delivery, Presence};
 use wigwag_wire::{PeerId, Refusal};
 
 use super::Message;
 use super::voice::{Relayed, kind};
 use super::waiting::Secret;
-use crate::dialect::{Dialect, EVENT_TYPES};
 use crate::json::{frame, read};
 use crate::turn::Turn;
 
@@ -174,12 +172,6 @@ impl Calls {
             self.open.push(Call { to, due, kept: false });
         }
     }
-}
-
-/// Hands a frame to a socket, to be counted as its dialect's own answer.
-pub(super) fn hand(out: &mut dyn Outputs, socket: SocketId, frame: Bytes) {
-    out.note(Note::Event(Dialect::PeerJs.id(), (EVENT_TYPES.len() - 1) as u8));
-    out.emit(Output::Send { socket, frame });
 }
 
 /// How long something waits, in milliseconds.

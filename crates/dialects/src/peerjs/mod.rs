@@ -23,7 +23,7 @@ use self::calls::{Calls, Saying};
 use self::voice::{FULL, NOTHING, TAKEN, WRONG_ID, WRONG_KEY, error};
 use self::waiting::Waiting;
 use crate::json::{Text, present, read, text};
-use crate::turn::{Begun, Interpreter, Turn};
+use crate::turn::{Begun, Interpreter, Turn, hand};
 
 pub use self::http::peerjs_http;
 pub(crate) use self::voice::PeerJsVoice;
@@ -107,10 +107,10 @@ impl Interpreter for PeerJs {
 
     fn heard(&mut self, turn: &mut Turn<'_>, text: &str) {
         self.listened(turn);
-        let Some(message) = read::<Message<'_>>(text) else { return turn.count(TYPES.len() - 1) };
-        let place = TYPES.iter().position(|kind| *kind == message.kind).unwrap_or(TYPES.len() - 1);
-        turn.count(place);
-        match (TYPES[place], message.dst) {
+        let message = read::<Message<'_>>(text);
+        let kind = turn.count(message.as_ref().map_or("", |message| &message.kind));
+        let Some(message) = message else { return };
+        match (kind, message.dst) {
             ("HEARTBEAT" | "other", _) => {}
             ("LEAVE", None) => self.leave(turn),
             (_, None) => {}
@@ -191,8 +191,8 @@ fn enter(turn: &mut Turn<'_>) -> Result<Live, Bytes> {
         }
     };
     let calls = Calls::adopt(turn, &party, secret);
-    let (socket, out) = (turn.line.socket, &mut *turn.out);
-    shared.waiting.deliver(turn.now.at, &party, |frame| calls::hand(out, socket, frame));
+    let (dialect, socket, out) = (turn.line.dialect, turn.line.socket, &mut *turn.out);
+    shared.waiting.deliver(turn.now.at, &party, |frame| hand(out, dialect, socket, frame));
     Ok(Live { party, calls, _seat: seat })
 }
 

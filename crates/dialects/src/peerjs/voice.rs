@@ -7,6 +7,7 @@ use wigwag_hub::{Frames, Party, Scene, Voice};
 use wigwag_wire::Event;
 use wigwag_wire::code::Code;
 
+use crate::dialect::own_frame;
 use crate::json::frame;
 
 const OPEN: &[u8] = br#"{"type":"OPEN"}"#;
@@ -57,7 +58,7 @@ impl Voice for PeerJsVoice {
     fn frames(&self, event: &Event<'_>, to: &Party, _scene: Scene<'_>) -> Frames {
         let written = match event {
             Event::Welcome(_) => Bytes::from_static(OPEN),
-            Event::Signal(signal) => match signal.foreign.and_then(|foreign| foreign.in_dialect(to.dialect.0)) {
+            Event::Signal(signal) => match own_frame(signal.foreign, to) {
                 Some(own) => own.to_owned().into(),
                 None => {
                     let Some((word, _)) = KINDS.iter().find(|(_, kind)| *kind == signal.kind) else {

@@ -96,7 +96,7 @@ impl Interpreter for WatchParty {
     fn heard(&mut self, turn: &mut Turn<'_>, text: &str) {
         let message = read::<Message<'_>>(text);
         let kind = message.as_ref().map_or("", |message| &*message.kind);
-        turn.count(TYPES.iter().position(|known| *known == kind).unwrap_or(TYPES.len() - 1));
+        turn.count(kind);
         let done = match &message {
             Some(message) => self.take(turn, message, text),
             None => Err(Trouble::failed("the frame is not JSON as it should be")),

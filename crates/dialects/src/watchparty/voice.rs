@@ -8,6 +8,7 @@ use wigwag_wire::event::{HostWhy, Left, MemberChange, RoomChanged, RoomHost, Roo
 use super::names::{is_user, room_id, user_id};
 use super::state::{RoomState, User};
 use super::words::{Leaving, Said, System};
+use crate::dialect::own_frame;
 
 /// Writes what happens in rooms.
 pub(crate) struct WatchPartyVoice;
@@ -24,7 +25,7 @@ impl Voice for WatchPartyVoice {
             }
             (Event::Signal(signal), _) => {
                 // Only who is in the room says it in these words; strangers of other protocols are not for its users.
-                let own = signal.foreign.and_then(|foreign| foreign.in_dialect(to.dialect.0));
+                let own = own_frame(signal.foreign, to);
                 own.map(|own| Bytes::from(own.to_owned())).into_iter().collect()
             }
             (Event::Error(refused), _) => one(Said::Error { error: refused.message, details: None }.at(scene.now)),

@@ -8,11 +8,9 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 use wigwag_dialects::{Dialect, HttpAnswer, Which};
-use wigwag_hub::Origin;
 use wigwag_wire::Namespace;
 
-use super::{Guide, is_read};
-use crate::net::PeerAddr;
+use super::{Guide, asker, is_read};
 
 /// The answer of an original, where one had an answer at this address.
 pub(super) fn answer(guide: &Guide, request: &Request) -> Option<Response> {
@@ -70,8 +68,7 @@ fn room_info(guide: &Guide, request: &Request, path: &str) -> Option<Response> {
         return None;
     }
     let ns = namespace(guide, request.uri().query().unwrap_or_default())?;
-    let from = request.extensions().get::<PeerAddr>().copied().unwrap_or(PeerAddr::Unix);
-    let origin = from.ip().map_or(Origin::Local, Origin::Ip);
+    let origin = asker(request).into();
     let driver = &guide.driver;
     let info = wigwag_dialects::room_info(driver.hub(), driver.clock().now(), &origin, &ns, &found.rest);
     Some(page(info))

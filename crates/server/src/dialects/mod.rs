@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::Method;
 use http::header::{HeaderMap, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
-use wigwag_dialects::{Dialect, Dialects, PeerJsSettings, Settings, Which};
+use wigwag_dialects::{Dialects, PeerJsSettings, Settings, Which};
 use wigwag_wire::VERSION;
 use wigwag_wire::code::Code;
 
@@ -68,7 +68,7 @@ pub async fn guide(State(guide): State<Arc<Guide>>, request: Request, next: Next
     if path == "/v1" && !guide.routes.is_pinned() {
         return next.run(request).await;
     }
-    let from = request.extensions().get::<PeerAddr>().copied().unwrap_or(PeerAddr::Unix);
+    let from = asker(&request);
     let found = guide.routes.find(path);
     if speaks_native(request.headers()) && !matches!(found, Some(Found { which: Which::One(_), .. })) {
         return connect(State(guide.driver.clone()), axum::Extension(from), request).await.into_response();
@@ -94,7 +94,7 @@ fn is_read(request: &Request) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
-/// Where clients of a dialect find this server, for people: what to write in place of the original's address.
-pub fn address_of(dialect: Dialect, routes: &Routes) -> Option<String> {
-    routes.shown(dialect)
+/// Who asks. Where no listener said so, it is a Unix socket's peer.
+fn asker(request: &Request) -> PeerAddr {
+    request.extensions().get::<PeerAddr>().copied().unwrap_or(PeerAddr::Unix)
 }

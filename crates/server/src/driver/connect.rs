@@ -7,7 +7,6 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use wigwag_dialects::{Conversation, Dialect, Which};
-use wigwag_hub::Origin;
 use wigwag_wire::code::Code;
 use wigwag_wire::{Refusal, VERSION};
 
@@ -26,18 +25,14 @@ pub async fn connect(
     Extension(from): Extension<PeerAddr>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    if driver.readiness() != Readiness::Ready {
-        return Err(Refusal::from(Code::Restarting).after(COME_BACK_MS).into());
-    }
+    takes_peers(&driver)?;
     let upgrade = Upgrade::from_request(request, &driver.sockets)?;
     let offers: Vec<&str> = upgrade.offered().collect();
     let protocol = offers.contains(&VERSION).then_some(VERSION);
     if protocol.is_none() && !offers.is_empty() {
         return Err(ApiError::from(Code::VersionUnsupported).with_status(StatusCode::BAD_REQUEST));
     }
-    let origin = from.ip().map_or(Origin::Local, Origin::Ip);
-    let pass = driver.hub.admit(driver.clock.now(), origin)?;
-    let admitted = Admitted { pass: Some(pass), driver: Arc::clone(&driver) };
+    let admitted = admit(&driver, from)?;
     Ok(upgrade.accept(&driver.sockets, protocol, move |id| Peer::native(id, admitted))?)
 }
 
@@ -62,14 +57,23 @@ fn connect_in_dialect(
     request: Request,
     found: Found,
 ) -> Result<Response, ApiError> {
-    if driver.readiness() != Readiness::Ready {
-        return Err(Refusal::from(Code::Restarting).after(COME_BACK_MS).into());
-    }
+    takes_peers(driver)?;
     let arrival = found.arrive(request.uri().query().unwrap_or_default())?;
     Conversation::may_open(&driver.hub, &arrival)?;
     let upgrade = Upgrade::from_request(request, &driver.sockets)?;
-    let origin = from.ip().map_or(Origin::Local, Origin::Ip);
-    let pass = driver.hub.admit(driver.clock.now(), origin)?;
-    let admitted = Admitted { pass: Some(pass), driver: Arc::clone(driver) };
+    let admitted = admit(driver, from)?;
     Ok(upgrade.accept(&driver.sockets, None, move |id| Peer::foreign(id, admitted, arrival))?)
+}
+
+/// Whether this is the time to come in.
+fn takes_peers(driver: &Driver) -> Result<(), ApiError> {
+    match driver.readiness() {
+        Readiness::Ready => Ok(()),
+        Readiness::Starting | Readiness::Draining => Err(Refusal::from(Code::Restarting).after(COME_BACK_MS).into()),
+    }
+}
+
+fn admit(driver: &Arc<Driver>, from: PeerAddr) -> Result<Admitted, ApiError> {
+    let pass = driver.hub.admit(driver.clock.now(), from.into())?;
+    Ok(Admitted { pass: Some(pass), driver: Arc::clone(driver) })
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use http::HeaderMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use wigwag_hub::Origin;
 
 /// Where a peer connects from, as far as it can be trusted. Never shown in logs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,6 +14,12 @@ pub enum PeerAddr {
     Ip(IpAddr),
     /// A Unix socket, and no proxy behind it that told an address.
     Unix,
+}
+
+impl From<PeerAddr> for Origin {
+    fn from(from: PeerAddr) -> Self {
+        from.ip().map_or(Self::Local, Self::Ip)
+    }
 }
 
 impl PeerAddr {
