@@ -3,12 +3,15 @@
 import { Connection } from './connection.js';
 import { WigwagError } from './errors.js';
 import { Seal, makeCall, makeDecline, makeHail, makeHeed, makeShare, readDecline, readHail, readHeed } from './sealed.js';
+import { CONNECT_MS } from './terms.js';
+import { Trust } from './trust.js';
+
+export { Trust };
 
 /**
  * @import { Identity } from './identity.js'
  * @import { Peer } from './connection.js'
  * @import { Content, Half } from './sealed.js'
- * @import { Trust } from './trust.js'
  *
  * @typedef {object} Post What calls need of the client around them.
  * @property {() => { id: string, device: string, namespace: string }} self
@@ -57,8 +60,6 @@ import { Seal, makeCall, makeDecline, makeHail, makeHeed, makeShare, readDecline
  * @property {Connection} connection
  */
 
-const DEADLINE_MS = 20_000;
-
 /** More calls than this are not kept: who floods is passed over. */
 const CALLS_MAX = 256;
 
@@ -94,6 +95,11 @@ export class Calls {
     return [...this.#calls.values()].map(({ connection }) => connection);
   }
 
+  /** Takes this key for a name's from now on. @param {string} id @param {string} key */
+  trust(id, key) {
+    return this.#trust.pin(id, key);
+  }
+
   /** The network is another one. */
   mend() {
     for (const connection of this.connections) connection.mend();
@@ -114,7 +120,7 @@ export class Calls {
    * @param {ConnectOptions} [options]
    * @returns {Promise<Connection>} open
    */
-  connect(id, { deadline = DEADLINE_MS, signal, device, key, meta, rtc } = {}) {
+  connect(id, { deadline = CONNECT_MS, signal, device, key, meta, rtc } = {}) {
     const RTC = this.#RTC;
     if (!RTC) return Promise.reject(new WigwagError('unsupported', 'There is no WebRTC here: hand one in as `RTCPeerConnection`.'));
     return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 // What an app holds: one client of one server out of several, with everything that the protocol offers.
 
-import { Calls } from './calls.js';
+import { Desk } from './desk.js';
 import { WigwagError } from './errors.js';
 import { Emitter } from './events.js';
 import { Identity } from './identity.js';
@@ -9,7 +9,6 @@ import { Line } from './line.js';
 import { Room } from './room.js';
 import { servers as knownServers } from './settings.js';
 import { Standing } from './standing.js';
-import { Trust } from './trust.js';
 
 /**
  * @import { ConnectOptions } from './calls.js'
@@ -108,7 +107,7 @@ export class Wigwag extends Emitter {
         event: (frame) => this.#event(frame),
         welcome: (frame, lost) => this.#welcome(frame, lost),
         status: (status) => this.#status(status),
-        network: () => this.#calls.mend(),
+        network: () => this.#desk.mend(),
         fault: (code, message) => this.emit({ type: 'fault', code, message }),
         standing: (key, answer) => this.#standing(key, answer),
       },
@@ -116,11 +115,10 @@ export class Wigwag extends Emitter {
     this.#watched = new Standing(this.#line, 'watch', 'unwatch', 'ids');
     this.#topics = new Standing(this.#line, 'subscribe', 'unsubscribe', 'topics');
     const { accept = () => this.hears('connection') || 'Nobody takes calls here.' } = options;
-    this.#trust = new Trust(crypto.subtle, options.keep, () => this.namespace);
-    this.#calls = new Calls({
+    this.#desk = new Desk(({ Calls, Trust }) => new Calls({
       subtle: crypto.subtle,
       identity: caller,
-      trust: this.#trust,
+      trust: new Trust(crypto.subtle, options.keep, () => this.namespace),
       RTCPeerConnection: options.RTCPeerConnection ?? globalThis.RTCPeerConnection,
     }, {
       self: () => ({ id: this.id, device: this.device, namespace: this.namespace }),
@@ -131,13 +129,12 @@ export class Wigwag extends Emitter {
       incoming: (connection) => this.emit({ type: 'connection', connection }),
       mismatch: (whom, key) => this.emit({ type: 'key', id: whom, key }),
       ice: () => this.#ice,
-    });
+    }));
     this.#line.open();
   }
 
   #line;
-  #trust;
-  #calls;
+  #desk;
   #watched;
   #topics;
   /** @type {Map<string, Room>} */
@@ -163,12 +160,12 @@ export class Wigwag extends Emitter {
 
   /** The connections that stand or come about. */
   get connections() {
-    return this.#calls.connections;
+    return this.#desk.connections;
   }
 
   /** Ends the session and its connections: the others see us go at once. */
   close() {
-    this.#calls.close();
+    this.#desk.close();
     for (const room of this.rooms) room.end('closed');
     this.#line.close();
     this.over();
@@ -213,12 +210,12 @@ export class Wigwag extends Emitter {
    * @param {ConnectOptions} [options]
    */
   connect(id, options) {
-    return this.#calls.connect(id, options);
+    return this.#desk.connect(id, options);
   }
 
   /** Takes another key for a name's from now on: after a person agreed to it. @param {string} id @param {string} key */
-  trust(id, key) {
-    return this.#trust.pin(id, key);
+  async trust(id, key) {
+    await (await this.#desk.ready()).trust(id, key);
   }
 
   /** Hears what is published to these topics. @param {...string} topics */
@@ -335,8 +332,9 @@ export class Wigwag extends Emitter {
     this.namespace = frame.namespace;
     this.#ice = frame.ice ?? [];
     this.#early.clear();
+    this.#desk.prepare();
     if (lost) {
-      this.#calls.fresh();
+      this.#desk.fresh();
       this.emit({ type: 'fresh' });
     }
   }
@@ -363,7 +361,7 @@ export class Wigwag extends Emitter {
     } else if (type === 'presence') {
       this.emit({ type, id: frame.id, state: frame.state, lastSeen: date(frame.seen) });
     } else if (type === 'signal' && frame.kind.startsWith('ww.')) {
-      this.#calls.hear({ from, device, kind: frame.kind, data, polite: frame.polite });
+      this.#desk.hear({ from, device, kind: frame.kind, data, polite: frame.polite });
     } else if (type === 'signal') {
       this.emit({ type, from, device, kind: frame.kind, data, polite: frame.polite, stored: date(frame.stored) });
     } else if (type === 'lost') {

@@ -13,6 +13,7 @@
  * - `unknown`: the session was lost before the answer came; it may have been carried out.
  * - `closed`: this client or this connection is closed.
  * - `offline`: a message that was not to wait found no server.
+ * - `not_loaded`: a part of the SDK that comes when it is needed did not come.
  * - `unsupported`: this platform lacks what it takes.
  * @typedef {string} Reason
  */

@@ -1,8 +1,11 @@
-// Everything that apps use.
+// Everything that apps use. What makes connections comes when it is needed: see `parts.js`.
 
-export { Channel } from './channel.js';
+/**
+ * @typedef {import('./channel.js').Channel} Channel
+ * @typedef {import('./connection.js').Connection} Connection
+ */
+
 export { Wigwag } from './client.js';
-export { Connection } from './connection.js';
 export { WigwagError } from './errors.js';
 export { Identity } from './identity.js';
 export { databaseKeep, memoryKeep } from './keep.js';

@@ -63,3 +63,6 @@ export const TIMES = Object.freeze({
   /** How often a client that had to use another server looks whether a better one is back; half of it is chosen at random. */
   home: 60_000,
 });
+
+/** How long two peers have to come together, where the app does not say. */
+export const CONNECT_MS = 20_000;

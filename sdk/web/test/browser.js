@@ -1,23 +1,27 @@
-// Browsers without a window, and pages in them that share nothing, with the SDK as the server serves it.
+// Browsers without a window, and pages in them that share nothing, with the SDK as the server serves it; or, with `SDK=files`, as it stands here.
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
 import puppeteer from 'puppeteer-core';
 
+import { Site } from './site.js';
+
 export class Browser {
   /** @param {'chromium' | 'firefox'} [name] */
   static async start(name = 'chromium') {
     const site = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<!doctype html><title>test</title>'));
     await once(site.listen(0, '127.0.0.1'), 'listening');
+    const files = process.env.SDK === 'files' ? await Site.start() : null;
     // A copy, because the library takes flags out of the list that it is given.
     const program = await puppeteer.launch({ headless: !process.env.HEADED, ...structuredClone(KINDS[name]) });
-    return new Browser(program, site);
+    return new Browser(program, site, files);
   }
 
-  constructor(program, site) {
+  constructor(program, site, files) {
     this.program = program;
     this.site = site;
+    this.files = files;
   }
 
   /** A page of its own origin's storage, in which `lib` is the SDK. @param {string} http of the server */
@@ -34,12 +38,13 @@ export class Browser {
   async load(page, http) {
     await page.evaluate(async (url) => {
       globalThis.lib = await import(url);
-    }, `${http}/wigwag.js`);
+    }, `${this.files?.http ?? http}/wigwag.js`);
   }
 
   async stop() {
     await this.program.close();
     this.site.close();
+    this.files?.stop();
   }
 }
 

@@ -8,6 +8,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+
+import { build } from 'esbuild';
 
 const run = promisify(execFile);
 const HERE = fileURLToPath(new URL('..', import.meta.url));
@@ -34,6 +37,18 @@ test('what is packed has every entry, and a strict program can be written agains
   }
 });
 
+test('what an app loads first is small, and what makes connections comes later', async () => {
+  const { first, later } = await weigh(`export * from './index.js'`);
+  assert.ok(first < 15_000, `${first} bytes, compressed`);
+  assert.ok(later > 0, 'nothing was left for later');
+});
+
+test('the entry with everything in it loads nothing later', async () => {
+  const { metafile } = await bundle(`export * from './all.js'`, { splitting: false });
+  const outputs = Object.values(metafile.outputs);
+  assert.deepEqual(outputs.map(({ imports }) => imports), [[]]);
+});
+
 const PROGRAM = `
 import { Identity, Wigwag, WigwagError, type Connection } from 'wigwag';
 const w = await Wigwag.open({ servers: 'wss://wigwag.example.org/v1', identity: await Identity.make() });
@@ -54,3 +69,27 @@ w.on('nonsense', () => {});
 // @ts-expect-error: there is no such mode
 await room.setMode('EVERYBODY');
 `;
+
+/** Bytes of an entry as a bundler splits it, compressed: those that a page needs to begin, and those that come when they are needed. @param {string} entry */
+async function weigh(entry) {
+  const { outputFiles, metafile } = await bundle(entry, { splitting: true });
+  const outputs = new Map(Object.entries(metafile.outputs).map(([path, output]) => [join(HERE, path), output]));
+  const weight = new Map(outputFiles.map(({ path, contents }) => [path, gzipSync(contents).length]));
+  const first = new Set();
+  const take = (path) => {
+    if (first.has(path)) return;
+    first.add(path);
+    for (const { path: next, kind } of outputs.get(path).imports) if (kind === 'import-statement') take(join(HERE, next));
+  };
+  take([...outputs].find(([, { entryPoint }]) => entryPoint?.endsWith('<stdin>'))[0]);
+  const sum = (paths) => paths.reduce((total, path) => total + weight.get(path), 0);
+  return { first: sum([...first]), later: sum([...weight.keys()].filter((path) => !first.has(path))) };
+}
+
+/** @param {string} entry @param {object} options */
+function bundle(entry, options) {
+  return build({
+    stdin: { contents: entry, resolveDir: HERE }, absWorkingDir: HERE, outdir: join(HERE, 'bundle'), bundle: true, minify: true, format: 'esm',
+    platform: 'browser', target: 'es2022', metafile: true, write: false, ...options,
+  });
+}

@@ -25,8 +25,9 @@ export class Site {
 }
 
 async function serve({ url }, answer) {
-  const name = url === '/wigwag.js' ? '/index.js' : url;
+  const [asked] = url.split('?');
+  const name = asked === '/wigwag.js' ? '/index.js' : asked;
   answer.setHeader('access-control-allow-origin', '*').setHeader('content-type', 'text/javascript');
-  if (!/^\/(test\/)?[a-z-]+\.js$/.test(name)) return answer.writeHead(404).end();
+  if (!/^\/(test\/(browser\/)?)?[a-z-]+\.js$/.test(name)) return answer.writeHead(404).end();
   return answer.end(await readFile(new URL(`..${name}`, import.meta.url)));
 }

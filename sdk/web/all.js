@@ -1,0 +1,10 @@
+// The SDK with all its parts in it, for programs that may load nothing later: service workers, those of extensions among them.
+
+import * as calls from './calls.js';
+import { bring } from './parts.js';
+
+export * from './index.js';
+export { Channel } from './channel.js';
+export { Connection } from './connection.js';
+
+bring({ calls });

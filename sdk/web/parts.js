@@ -1,0 +1,20 @@
+// The parts of the SDK that are loaded when they are needed. `all.js` brings them along for programs that may load nothing later,
+// as service workers.
+
+/**
+ * @typedef {object} Parts
+ * @property {typeof import('./calls.js')} [calls] what makes connections
+ */
+
+/** @type {Parts} */
+const brought = {};
+
+/** From now on these are taken instead of being loaded. @param {Parts} parts */
+export function bring(parts) {
+  Object.assign(brought, parts);
+}
+
+/** @returns {Promise<typeof import('./calls.js')>} */
+export async function calls() {
+  return brought.calls ?? import('./calls.js');
+}
