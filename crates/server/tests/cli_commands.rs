@@ -45,6 +45,8 @@ fn a_command_line_that_makes_no_sense_exits_with_2() {
         vec!["--set", "no-equals-sign"],
         vec!["--tls-cert", "only.pem"],
         vec!["health", "ftp://x"],
+        vec!["doctor"],
+        vec!["doctor", "ftp://x"],
         vec!["health", "--timeout", "-1", "localhost"],
         vec!["conform"],
         vec!["conform", "ws://localhost"],
@@ -169,6 +171,25 @@ fn keygen_writes_a_secret_that_only_its_owner_may_read_and_never_over_another() 
     let said = wigwag(&["keygen", "--out", path]);
     assert_eq!(code(&said), 74, "{}", stderr(&said));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), secret, "the first key is still there");
+}
+
+#[test]
+fn whoami_makes_an_identity_once_and_is_the_same_ever_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let whoami = || command(&["whoami", "--json"]).env("XDG_DATA_HOME", folder.path()).output().unwrap();
+    let first: serde_json::Value = serde_json::from_slice(&whoami().stdout).unwrap();
+    assert_eq!(first["new"], true);
+    let secret = std::fs::read_to_string(first["file"].as_str().unwrap()).unwrap();
+    check_pair(first["public"].as_str().unwrap(), first["id"].as_str().unwrap(), secret.trim());
+    let second: serde_json::Value = serde_json::from_slice(&whoami().stdout).unwrap();
+    assert_eq!((&second["id"], &second["new"]), (&first["id"], &false.into()));
+    let named = wigwag(&["whoami", "--identity", first["file"].as_str().unwrap()]);
+    assert!(stdout(&named).contains(first["id"].as_str().unwrap()));
+    let rubbish = folder.path().join("rubbish");
+    std::fs::write(&rubbish, "no key").unwrap();
+    let said = wigwag(&["whoami", "--identity", rubbish.to_str().unwrap()]);
+    assert_eq!(code(&said), 74);
+    assert!(stderr(&said).contains("wigwag keygen --out FILE"), "{}", stderr(&said));
 }
 
 #[test]

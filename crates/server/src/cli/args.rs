@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use super::exit;
+use wigwag_tool::exit;
+
 use crate::config::{Compat, Flag, Raw};
 
 /// Lets any two programs find each other and connect, whatever lies between them.
@@ -36,7 +37,8 @@ Examples:
   wigwag --listen 127.0.0.1:9000 --data :memory:  serve to this machine, keep nothing
   wigwag config print > wigwag.toml               write a configuration to start from
   wigwag --config wigwag.toml                     serve with it
-  wigwag health                                   ask the server on this machine how it is";
+  wigwag health                                   ask the server on this machine how it is
+  wigwag doctor wigwag.example.org                find out what is wrong between here and a server";
 
 fn after_long_help() -> String {
     format!(
@@ -63,8 +65,8 @@ pub(super) enum Command {
     /// and asked again. (A ToM server has one network for all: ask one that nobody uses.) What a server promises and does not keep
     /// is shown with what was expected and what came. Promises that only Wigwag makes are asked of a Wigwag server, and of others with --strict.
     Conform(ConformArgs),
-    /// Make a new key pair for a peer
-    Keygen(KeygenArgs),
+    #[command(flatten)]
+    Tool(wigwag_tool::Command),
     /// Print the version
     Version {
         /// As JSON
@@ -274,17 +276,6 @@ fn dialects() -> PossibleValuesParser {
     PossibleValuesParser::new(
         wigwag_conform::DIALECTS.map(|dialect| PossibleValue::new(dialect.name).help(dialect.about)),
     )
-}
-
-#[derive(Args, Debug)]
-pub(super) struct KeygenArgs {
-    /// Write the secret into this new file, which only you may read, instead of showing it
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(super) out: Option<PathBuf>,
-
-    /// As JSON
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 fn compat() -> impl TypedValueParser<Value = Compat> {

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use wigwag_tool::exit::{Exit, Failure};
+use wigwag_tool::out::{Out, complain};
+
 use super::args::{PrintFormat, ServeArgs};
-use super::exit::{Exit, Failure};
-use super::out::{Out, complain};
 use crate::config::{self, Compat, Flag, Loaded, Problems, Sources};
 
 /// Reads the configuration that these options, the environment and the file make. Each problem is named on

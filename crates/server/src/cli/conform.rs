@@ -1,6 +1,6 @@
 //! `wigwag conform`: which promises of a dialect a server keeps.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use anyhow::anyhow;
 use serde::Serialize;
 use wigwag_conform::live::{Base, Checked, Dial, Plan, Verdict, is_wigwag, reach};
 use wigwag_conform::{DIALECTS, Dialect, Script, scripts};
+use wigwag_tool::exit::{Exit, Failure};
+use wigwag_tool::out::{Out, Paint, Progress};
 
 use super::args::ConformArgs;
-use super::exit::{Exit, Failure};
-use super::out::Out;
 use super::reach::{Place, connect};
 
 /// Asks, and prints each promise with its verdict as soon as it is known.
@@ -183,9 +183,8 @@ struct Report<'p> {
     dialect: &'p Dialect,
     plan: &'p Plan,
     json: bool,
-    paint: bool,
-    /// Whether somebody watches standard error.
-    watched: bool,
+    paint: Paint,
+    progress: Progress,
     /// How many promises there are.
     all: usize,
     done: Vec<Promise>,
@@ -193,10 +192,7 @@ struct Report<'p> {
 
 impl<'p> Report<'p> {
     fn new(dialect: &'p Dialect, plan: &'p Plan, json: bool, all: usize) -> Self {
-        let plain = std::env::var_os("NO_COLOR").is_some();
-        let paint = io::stdout().is_terminal() && !plain;
-        let watched = io::stderr().is_terminal();
-        Self { dialect, plan, json, paint, watched, all, done: Vec::new() }
+        Self { dialect, plan, json, paint: Paint::stdout(), progress: Progress::stderr(), all, done: Vec::new() }
     }
 
     fn opens(&self, out: &mut Out) -> Result<Exit, Failure> {
@@ -207,16 +203,11 @@ impl<'p> Report<'p> {
     }
 
     fn asks(&self, script: &Script) {
-        if self.watched {
-            let at = format!("{}/{} {}", self.done.len() + 1, self.all, script.name);
-            let mut err = io::stderr();
-            // Progress is a courtesy; where it cannot be shown, the verdicts still come.
-            let _ = write!(err, "\r\x1b[2K{at}").and_then(|()| err.flush());
-        }
+        self.progress.show(&format!("{}/{} {}", self.done.len() + 1, self.all, script.name));
     }
 
     fn tells(&mut self, out: &mut Out, script: &Script, checked: Checked) -> Result<(), Failure> {
-        self.wipes();
+        self.progress.wipe();
         let told = Told::from(checked);
         if !self.json {
             let colour = match told.verdict {
@@ -224,7 +215,7 @@ impl<'p> Report<'p> {
                 "broken" => "31;1",
                 _ => "33",
             };
-            let verdict = self.painted(colour, &format!("{:<11}", told.verdict));
+            let verdict = self.paint.text(colour, &format!("{:<11}", told.verdict));
             out.line(&format!("{verdict}  {}", script.transcript.about))?;
             let mut more = Vec::new();
             more.extend(told.why.clone());
@@ -237,7 +228,7 @@ impl<'p> Report<'p> {
                 more.push(format!("see spec/vectors/transcripts/{}/{}.json", self.dialect.name, script.name));
             }
             for line in more {
-                out.line(&format!("             {}", self.painted("2", &line)))?;
+                out.line(&format!("             {}", self.paint.text("2", &line)))?;
             }
         }
         self.done.push(Promise { told: Some(told), ..Promise::of(self.dialect, script) });
@@ -261,19 +252,9 @@ impl<'p> Report<'p> {
             })?;
         } else {
             let summary = format!("{kept} kept, {broken} broken, {not_checked} not checked");
-            out.line(&format!("\n{}", self.painted("1", &summary)))?;
+            out.line(&format!("\n{}", self.paint.text("1", &summary)))?;
         }
         Ok(if broken == 0 && kept > 0 { Exit::Done } else { Exit::Failed })
-    }
-
-    fn wipes(&self) {
-        if self.watched {
-            let _ = write!(io::stderr(), "\r\x1b[2K");
-        }
-    }
-
-    fn painted(&self, colour: &str, text: &str) -> String {
-        if self.paint { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 

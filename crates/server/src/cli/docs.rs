@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::Context;
 use clap::CommandFactory;
 use clap_mangen::Man;
+use wigwag_tool::exit::{EXITS, Exit, Failure};
 
 use super::args::Cli;
-use super::exit::{EXITS, Exit, Failure};
 
 /// The page `wigwag(1)`.
 pub(super) fn man_page() -> Result<Vec<u8>, Failure> {

@@ -10,10 +10,10 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use wigwag_conform::live::Line;
+use wigwag_tool::exit::{Exit, Failure};
+use wigwag_tool::out::Out;
 
 use super::args::{HealthArgs, ServeArgs};
-use super::exit::{Exit, Failure};
-use super::out::Out;
 use super::reach::{self, Place};
 use crate::config::{Config, Listen};
 

@@ -8,10 +8,7 @@ mod compat;
 mod config;
 mod conform;
 mod docs;
-pub mod exit;
 mod health;
-mod keygen;
-mod out;
 mod reach;
 
 use std::ffi::OsString;
@@ -19,10 +16,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use tracing::warn;
+pub use wigwag_tool::exit::{self, Exit, Failure};
+use wigwag_tool::out::{self, Out};
 
 use self::args::{Cli, Command, ConfigCommand, ServeArgs};
-pub use self::exit::{Exit, Failure};
-use self::out::Out;
 use crate::config::{Flag, Loaded};
 use crate::log;
 use crate::version::VERSION;
@@ -73,7 +70,7 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
         Command::Config(ConfigCommand::Check { serve }) => config::check(out, &serve),
         Command::Health(args) => health::run(out, &args),
         Command::Conform(args) => conform::run(out, &args),
-        Command::Keygen(args) => keygen::run(out, &args),
+        Command::Tool(command) => wigwag_tool::run(&command, out),
         Command::Version { json: true } => out.json(&VERSION),
         Command::Version { json: false } => {
             let commit = VERSION.commit.map_or(String::new(), |commit| format!(" ({commit})"));

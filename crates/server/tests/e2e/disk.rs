@@ -58,7 +58,13 @@ async fn on_a_full_disk_names_are_refused_and_everything_else_goes_on() {
         (&json!("both"), &json!("both"))
     );
 
-    // A drain that cannot write says so; a start on a full disk is one all the same.
+    // A drain that cannot write says so; a start on a full disk is one all the same. What it has to write is more than
+    // the room that is left inside the store's own files.
+    for room in 0..16 {
+        alice.done(json!({"type": "room.create", "room": format!("room {room}")})).await;
+        let state = "x".repeat(12_000);
+        alice.done(json!({"type": "room.state", "room": format!("room {room}"), "term": 1, "state": state})).await;
+    }
     fill(&disk);
     drop((alice, bob, carol, phone));
     server.signal(Signal::TERM);

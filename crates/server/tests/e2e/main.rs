@@ -7,6 +7,7 @@ mod abuse;
 mod conform;
 mod dialects;
 mod disk;
+mod doctor;
 mod doors;
 mod ice;
 mod limits;

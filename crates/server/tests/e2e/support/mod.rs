@@ -8,6 +8,7 @@ pub mod raw;
 pub mod server;
 pub mod steady;
 pub mod traffic;
+pub mod turn;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub use self::peer::{Identity, Peer};
 pub use self::raw::Raw;
 pub use self::server::{Server, Wigwag};
 pub use self::traffic::Traffic;
+pub use self::turn::Turn;
 
 /// Every wait ends after this long, with a failure. Long, because other builds may run on the same machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);

@@ -30,7 +30,7 @@ pub const EXITS: [(Exit, &str, &str); 8] = [
     (Exit::Done, "It went well; for `serve`: the server was asked to stop and drained.", "Nothing."),
     (
         Exit::Failed,
-        "It failed for a reason with no code of its own; for `health`: the server is not healthy or not there; for `conform`: it breaks a promise or is not there.",
+        "It failed for a reason with no code of its own; for `health`: the server is not healthy or not there; for `conform`: it breaks a promise or is not there; for `doctor`: something is wrong.",
         "Read the message.",
     ),
     (Exit::Usage, "The command line makes no sense.", "See `--help`."),
@@ -84,7 +84,7 @@ pub struct Failure {
 }
 
 /// The table as the help and the manual show it.
-pub(super) fn plain() -> String {
+pub fn plain() -> String {
     let mut out = String::from("Exit codes:\n");
     for (exit, meaning, _) in EXITS {
         let _ = writeln!(out, "  {:>3}  {}", exit as u8, meaning.replace('`', ""));

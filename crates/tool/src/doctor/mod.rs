@@ -1,0 +1,81 @@
+//! `wigwag doctor`: what is wrong between this machine and a server, one thing after the other.
+
+mod ice;
+mod reach;
+mod report;
+mod session;
+mod turn;
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use wigwag_conform::live::Base;
+
+use self::report::Report;
+use self::session::Session;
+use crate::args::DoctorArgs;
+use crate::exit::{Exit, Failure};
+use crate::out::Out;
+
+/// Examines, and tells of each thing as soon as it is known.
+pub(crate) fn run(out: &mut Out, args: &DoctorArgs) -> Result<Exit, Failure> {
+    let base = read(&args.url).ok_or_else(|| {
+        Exit::Usage.because(anyhow!("{:?} is not a URL such as \"wss://wigwag.example.org\"", args.url))
+    })?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|why| Exit::Failed.because(why))?;
+    runtime.block_on(async {
+        let mut report = Report::new(out, base.to_string(), args.json)?;
+        examine(&mut report, &base, &args.namespace, args.timeout).await?;
+        report.end()
+    })
+}
+
+async fn examine(report: &mut Report<'_>, base: &Base, namespace: &str, patience: Duration) -> Result<(), Failure> {
+    const REST: [&str; 9] = ["tls", "websocket", "clock", "name", "auth", "round trip", "stun", "nat", "turn"];
+    let addresses = reach::resolve(report, base, patience).await?;
+    let Some(address) = reach::connect(report, &addresses, patience).await? else {
+        return report.skip(&REST, "The server cannot be reached.");
+    };
+    if !reach::tls(report, base, address, patience).await? {
+        return report.skip(&REST[1..], "There is no connection.");
+    }
+    let Some(mut session) = Session::begin(report, base, address, namespace, patience).await? else {
+        return report.skip(&REST[5..], "The server does not let us in.");
+    };
+    session.round_trip(report).await?;
+    ice::examine(report, &session.welcome, patience).await?;
+    session.end().await;
+    Ok(())
+}
+
+/// Reads a URL as people write it. The native protocol is at `/v1` where nothing else is said.
+fn read(url: &str) -> Option<Base> {
+    let base = if url.contains("://") {
+        Base::parse(url)?
+    } else {
+        let plain = Base::parse(&format!("ws://{url}"))?;
+        let here = plain.host == "localhost" || plain.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        if here { plain } else { Base::parse(&format!("wss://{url}"))? }
+    };
+    Some(if base.path == "/" { base.at("/v1") } else { base })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn a_bare_host_means_tls_and_this_machine_means_none() {
+        for (url, meant) in [
+            ("wigwag.example.org", "wss://wigwag.example.org/v1"),
+            ("localhost:8080", "ws://localhost:8080/v1"),
+            ("127.0.0.1:8080", "ws://127.0.0.1:8080/v1"),
+            ("https://a.example/", "wss://a.example/v1"),
+            ("ws://a.example/signal/v1", "ws://a.example/signal/v1"),
+        ] {
+            assert_eq!(read(url).map(|base| base.to_string()).as_deref(), Some(meant));
+        }
+        assert_eq!(read("ftp://a.example"), None);
+    }
+}

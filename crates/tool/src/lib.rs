@@ -1,0 +1,26 @@
+//! The commands of `wigwag` for people who use a server rather than run one: who am I, what is wrong between me and
+//! it, and what passes between people. The binary takes them in beside `serve`.
+//!
+//! Here is what a terminal sees: arguments, words, colours, exit codes. It decides nothing about the protocol, and
+//! nothing here is needed to run a server.
+
+mod args;
+mod doctor;
+pub mod exit;
+mod identity;
+mod keygen;
+pub mod out;
+mod whoami;
+
+pub use self::args::Command;
+use self::exit::{Exit, Failure};
+use self::out::Out;
+
+/// Does what the arguments ask for.
+pub fn run(command: &Command, out: &mut Out) -> Result<Exit, Failure> {
+    match command {
+        Command::Doctor(args) => doctor::run(out, args),
+        Command::Keygen(args) => keygen::run(out, args),
+        Command::Whoami(args) => whoami::run(out, args),
+    }
+}
