@@ -2,9 +2,10 @@
 
 import * as calls from './calls.js';
 import { bring } from './parts.js';
+import * as veil from './veil.js';
 
 export * from './index.js';
 export { Channel } from './channel.js';
 export { Connection } from './connection.js';
 
-bring({ calls });
+bring({ calls, veil });

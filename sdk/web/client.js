@@ -6,6 +6,7 @@ import { Emitter } from './events.js';
 import { Identity } from './identity.js';
 import { defaultKeep } from './keep.js';
 import { Line } from './line.js';
+import * as parts from './parts.js';
 import { Room } from './room.js';
 import { servers as knownServers } from './settings.js';
 import { Standing } from './standing.js';
@@ -17,6 +18,7 @@ import { Standing } from './standing.js';
  * @import { Ask, Surroundings } from './line.js'
  * @import { Options as RoomOptions } from './room.js'
  * @import { Frame, Server, Status } from './terms.js'
+ * @import { Veil } from './veil.js'
  *
  * @typedef {object} ClientOptions
  * @property {string | Server | (string | Server)[]} [servers] the best first; left out, see `settings.js`
@@ -30,6 +32,11 @@ import { Standing } from './standing.js';
  * @property {(hail: Peer) => boolean | string | Promise<boolean | string>} [accept] whether to let a peer connect; a text is the reason why not.
  *   Left out, everybody may, as soon as something listens to `connection`
  * @property {typeof RTCPeerConnection} [RTCPeerConnection]
+ *
+ * @typedef {object} JoinOptions
+ * @property {boolean} [create] whether to make the room where there is none; left out, yes
+ * @property {any} [me] what the others see of us
+ * @property {string} [secret] what all members know and no server: names the room, and hides what is said in it
  *
  * @typedef {'here' | 'away' | 'gone'} State
  *
@@ -112,6 +119,7 @@ export class Wigwag extends Emitter {
         standing: (key, answer) => this.#standing(key, answer),
       },
     }, options);
+    this.#key = caller.key;
     this.#watched = new Standing(this.#line, 'watch', 'unwatch', 'ids');
     this.#topics = new Standing(this.#line, 'subscribe', 'unsubscribe', 'topics');
     const { accept = () => this.hears('connection') || 'Nobody takes calls here.' } = options;
@@ -134,6 +142,7 @@ export class Wigwag extends Emitter {
   }
 
   #line;
+  #key;
   #desk;
   #watched;
   #topics;
@@ -239,14 +248,19 @@ export class Wigwag extends Emitter {
   }
 
   /**
-   * Enters a room; makes it, with these options, where there is none.
-   * @param {string} name
-   * @param {{ create?: boolean, me?: any } & RoomOptions & Ask} [options]
+   * Enters a room; makes it, with these options, where there is none. A secret room may do without a name.
+   * @param {string | (JoinOptions & RoomOptions & Ask & { secret: string })} name
+   * @param {JoinOptions & RoomOptions & Ask} [given]
+   * @returns {Promise<Room>}
    */
-  async join(name, { create = true, me, password, signal, again: _, ...options } = {}) {
-    const known = this.#rooms.get(name);
+  async join(name, given = {}) {
+    if (typeof name !== 'string') return this.join('', name);
+    const { create = true, me, password, signal, again: _, secret, ...options } = given;
+    const veil = secret === undefined ? undefined : await this.#veil(secret, name);
+    const at = veil?.name ?? name;
+    const known = this.#rooms.get(at);
     if (known) return known;
-    const room = await this.#enter({ type: 'room.join', room: name, create, me, password }, { me, password }, signal);
+    const room = await this.#enter({ type: 'room.join', room: at, create, me, password }, { me, password }, signal, veil);
     // Whoever is alone as the first host has just made it.
     if (room.mine && room.term === 1 && !room.members.length && Object.keys(options).length) await room.set(options);
     return room;
@@ -309,13 +323,21 @@ export class Wigwag extends Emitter {
     return this.once('status').then(() => this.#served());
   }
 
-  /** @param {Frame} frame @param {{ me?: any, password?: string }} entry @param {AbortSignal} [signal] */
-  async #enter(frame, entry, signal) {
+  /** @param {string} secret @param {string} title */
+  async #veil(secret, title) {
+    const { Veil } = await parts.veil();
+    // Who has no key of its own learns from the server what it is called.
+    if (!this.id) await this.#served();
+    const told = () => this.emit({ type: 'fault', code: 0, message: 'Something came for a secret room that its secret does not open.' });
+    return Veil.make({ line: this.#line, self: this, key: this.#key, told }, secret, title);
+  }
+
+  /** @param {Frame} frame @param {{ me?: any, password?: string }} entry @param {AbortSignal} [signal] @param {Line | Veil} [line] */
+  async #enter(frame, entry, signal, line = this.#line) {
     // What was still under way when we were last in that room is of no use to the next time.
     this.#early.clear();
-    const joined = await this.#line.ask(frame, { signal, again: frame.type === 'room.join' });
-    const self = { id: this.id, device: this.device };
-    const room = this.#rooms.get(joined.room) ?? new Room(this.#line, self, joined, entry, (left) => {
+    const joined = await line.ask(frame, { signal, again: frame.type === 'room.join' });
+    const room = this.#rooms.get(joined.room) ?? new Room(line, this, joined, entry, (left) => {
       if (this.#rooms.get(left.name) === left) this.#rooms.delete(left.name);
     });
     this.#rooms.set(room.name, room);

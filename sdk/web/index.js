@@ -10,4 +10,5 @@ export { WigwagError } from './errors.js';
 export { Identity } from './identity.js';
 export { databaseKeep, memoryKeep } from './keep.js';
 export { Room } from './room.js';
+export { linkedSecret, roomSecret, secretLink } from './secret-link.js';
 export { chooseServer, chosenServer, socketUrl } from './settings.js';

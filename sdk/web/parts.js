@@ -4,6 +4,7 @@
 /**
  * @typedef {object} Parts
  * @property {typeof import('./calls.js')} [calls] what makes connections
+ * @property {typeof import('./veil.js')} [veil] what secret rooms are hidden behind
  */
 
 /** @type {Parts} */
@@ -17,4 +18,9 @@ export function bring(parts) {
 /** @returns {Promise<typeof import('./calls.js')>} */
 export async function calls() {
   return brought.calls ?? import('./calls.js');
+}
+
+/** @returns {Promise<typeof import('./veil.js')>} */
+export async function veil() {
+  return brought.veil ?? import('./veil.js');
 }

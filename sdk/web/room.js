@@ -6,6 +6,9 @@ import { WigwagError } from './errors.js';
 /**
  * @import { Line, Ask } from './line.js'
  * @import { Frame } from './terms.js'
+ * @import { Veil } from './veil.js'
+ *
+ * @typedef {Pick<Line, 'ask' | 'mention' | 'stand'> & Partial<Pick<Veil, 'take' | 'unopened'>>} Says what a room needs of a line
  *
  * @typedef {'HOST_ONLY' | 'FREE_FOR_ALL'} Mode
  *
@@ -16,6 +19,7 @@ import { WigwagError } from './errors.js';
  * @property {Date} joined
  * @property {any} [me] what it shows of itself
  * @property {boolean} polite whether we give way to it
+ * @property {string} [key] with which it signs calls, as far as the room knows for sure
  *
  * @typedef {object} Options
  * @property {Mode} [mode] who may `say`
@@ -46,8 +50,8 @@ const ASK = 'wigwag.ask';
 /** @extends {Emitter<RoomEvent>} */
 export class Room extends Emitter {
   /**
-   * @param {Line} line
-   * @param {{ id: string, device: string }} self
+   * @param {Says} line
+   * @param {{ id: string, device: string }} self as the server calls us now
    * @param {Frame} joined
    * @param {{ password?: string, me?: any }} entry what it takes to come back
    * @param {(room: Room) => void} leave
@@ -196,8 +200,25 @@ export class Room extends Emitter {
     });
   }
 
+  /** How much came that the room's secret does not open. */
+  get unopened() {
+    return this.#line.unopened ?? 0;
+  }
+
   /** What the server says of this room. @param {Frame} frame @package */
   hear(frame) {
+    if (this.#line.take) this.#line.take(frame, (opened) => this.#open && this.#hear(opened));
+    else this.#hear(frame);
+  }
+
+  /** We asked to enter again, because the session was another one or had missed something. @param {Frame | WigwagError} answer @package */
+  rejoined(answer) {
+    if (this.#line.take) this.#line.take(answer, (opened) => this.#rejoined(opened));
+    else this.#rejoined(answer);
+  }
+
+  /** @param {Frame} frame */
+  #hear(frame) {
     switch (frame.type) {
       case 'said':
         return this.#said(frame);
@@ -215,8 +236,8 @@ export class Room extends Emitter {
     }
   }
 
-  /** We asked to enter again, because the session was another one or had missed something. @param {Frame | WigwagError} answer @package */
-  rejoined(answer) {
+  /** @param {Frame | WigwagError} answer */
+  #rejoined(answer) {
     if (!this.#open) return;
     if (answer instanceof WigwagError) {
       if (answer.code !== undefined) this.end(answer.reason, answer.message);
@@ -321,6 +342,6 @@ export class Room extends Emitter {
 }
 
 /** @param {Record<string, any>} frame @returns {Member} */
-function memberOf({ id, device = '', state, joined, me, polite }) {
-  return { id, device, state, joined: new Date(joined), me, polite };
+function memberOf({ id, device = '', state, joined, me, polite, key }) {
+  return { id, device, state, joined: new Date(joined), me, polite, ...(key && { key }) };
 }
