@@ -12,7 +12,7 @@ const LONG_FILES: &[(&str, &str)] = &[];
 const OPENING_SENTENCES: usize = 3;
 
 /// The pure crates: each carries the same `clippy.toml`.
-const GUARDED: &[&str] = &["crates/wire", "crates/hub", "crates/discovery", "crates/sim"];
+const GUARDED: &[&str] = &["crates/wire", "crates/hub", "crates/peer", "crates/discovery", "crates/sim"];
 
 /// Packages outside the workspace.
 const APART: &[&str] = &["fuzz/", "tests/matchbox/"];
