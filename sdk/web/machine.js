@@ -189,11 +189,11 @@ export class Machine {
   /** @param {number} socket @param {Frame | null} frame */
   #challenged(socket, frame) {
     const { server = 0 } = this.#contenders.get(socket) ?? {};
-    const refuse = (/** @type {number} */ code, /** @type {string} */ message) => {
+    const refuse = (/** @type {number} */ code, /** @type {string} */ message, /** @type {number} */ retryAfter = 0) => {
       this.#out.push({ type: 'fault', code, message }, { type: 'disconnect', socket });
-      this.#lost(socket, code);
+      this.#lost(socket, code, undefined, retryAfter);
     };
-    if (frame?.type === 'error') return refuse(Number(frame.code) || 0, String(frame.message ?? frame.name));
+    if (frame?.type === 'error') return refuse(Number(frame.code) || 0, String(frame.message || frame.name), frame.retry_after);
     if (frame?.type !== 'challenge' || typeof frame.nonce !== 'string' || typeof frame.server !== 'string') {
       return refuse(1002, 'the server did not begin with a challenge');
     }
@@ -281,7 +281,8 @@ export class Machine {
     this.#contenders.delete(socket);
     const current = socket === this.#current?.socket ? this.#current : null;
     if (!contender && !current) return;
-    if (contender?.home) return this.#homeward();
+    // Home is not there yet, and where we are is good enough.
+    if (contender?.home && this.#current) return this.#homeward();
     if (current) {
       this.outbox.closed();
       this.#current = null;
@@ -291,9 +292,10 @@ export class Machine {
     }
     const what = advice(code);
     const name = codeName(code, why);
-    if ((what === 'stop' || what === 'prove') && !this.#contenders.size) {
+    if (what === 'stop' || what === 'prove') {
       // One server that does not want us is no reason to leave the others alone, if it was never ours.
-      if (current?.open || this.#tried >= this.servers.length) return this.#stop({ state: 'stopped', code, why: name });
+      const exhausted = !this.#contenders.size && this.#tried >= this.servers.length;
+      if (current?.open || exhausted) return this.#stop({ state: 'stopped', code, why: name });
     }
     if (what === 'mend') this.#out.push({ type: 'fault', code, message: message ?? `the connection ended with ${code} ${name}` });
     // A server that restarts loses all its clients at once: where it is the only one, they come back well spread.
@@ -301,7 +303,9 @@ export class Machine {
     if (what === 'slow' || alone) this.#rounds = Math.max(this.#rounds, 3);
     this.#notBefore = Math.max(this.#notBefore, this.#now + retryAfter);
     if (current?.open) this.#tried = 0;
-    if (!this.#contenders.size) this.#wait(code, name, current?.open === true);
+    if (!this.#contenders.size) return this.#wait(code, name, current?.open === true);
+    const { server = 0 } = [...this.#contenders.values()].at(-1) ?? {};
+    if (current?.open) this.#say({ state: 'connecting', server: this.servers[server]?.url, code, why: name });
   }
 
   /** Chooses the time of the next try. @param {number} code @param {string} why @param {boolean} wasOpen */

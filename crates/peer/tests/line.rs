@@ -191,9 +191,9 @@ fn a_server_that_refuses_before_its_challenge_says_when_to_come_back() {
     let mut peer = Driver::one();
     peer.find();
     peer.hear(
-        json!({"type": "error", "code": 4113, "name": "too_many_handshakes", "message": "", "retry_after": 9_000}),
+        json!({"type": "error", "code": 4113, "name": "too_many_handshakes", "message": "", "retry_after": 60_000}),
     );
-    assert!(peer.line.next_deadline().unwrap().0 >= peer.now + 9_000);
+    assert!(peer.line.next_deadline().unwrap().0 >= peer.now + 60_000);
 }
 
 #[test]

@@ -156,6 +156,39 @@ test('a server that is gone is left for the next within a second, and returned t
   assert.ok(out.some(({ type, socket }) => type === 'disconnect' && socket === second));
 });
 
+test('a client that looks homeward while its server fails still finds one', () => {
+  for (const homeFirst of [true, false]) {
+    const client = atTheSecond();
+    const second = client.socket;
+    client.find();
+    for (const socket of homeFirst ? [client.socket, second] : [second, client.socket]) {
+      client.tell({ type: 'lost', socket });
+      assert.ok(client.machine.deadline() < Infinity, 'it goes on');
+      assert.equal(client.machine.status.state, socket === second && !homeFirst ? 'connecting' : homeFirst && socket !== second ? 'open' : 'waiting');
+    }
+    client.find();
+    client.challenge();
+    assert.ok(client.machine.deadline() < Infinity);
+  }
+});
+
+test('who is told to stop stops even on its way home', () => {
+  const client = atTheSecond();
+  const second = client.socket;
+  client.find();
+  const out = client.tell({ type: 'lost', socket: second, code: 4300 });
+  assert.equal(client.machine.status.state, 'stopped');
+  assert.ok(out.some(({ type, socket }) => type === 'disconnect' && socket === client.socket));
+  assert.equal(client.machine.deadline(), Infinity);
+});
+
+test('a server that refuses before its challenge says when to come back', () => {
+  const client = new Driver();
+  client.find();
+  client.hear({ type: 'error', code: 4113, name: 'too_many_handshakes', message: '', retry_after: 60_000 });
+  assert.ok(client.machine.deadline() >= client.now + 60_000);
+});
+
 test('a server that does not answer gets company, and the first challenge wins', () => {
   const client = new Driver({ servers: [{ url: 'wss://a.test/v1' }, { url: 'wss://b.test/v1' }] });
   client.find();
@@ -188,6 +221,16 @@ test('a resume token is shown to no other server', () => {
 });
 
 const CHALLENGE = { type: 'challenge', nonce: 'n'.repeat(16), server: 'a.test', versions: ['wigwag.1'], capabilities: [] };
+
+/** A client whose first server failed and that is with the second. */
+function atTheSecond() {
+  const client = new Driver({ servers: [{ url: 'wss://a.test/v1' }, { url: 'wss://b.test/v1' }] });
+  client.find();
+  client.lose();
+  client.welcome();
+  assert.deepEqual([client.url, client.machine.status.state], ['wss://b.test/v1', 'open']);
+  return client;
+}
 
 /** A machine with a clock and the last socket that it wanted. */
 class Driver {
