@@ -2,11 +2,12 @@
 
 import { Connection } from './connection.js';
 import { WigwagError } from './errors.js';
+import { Finders, serverFinder } from './finders.js';
 import { Seal, makeCall, makeDecline, makeHail, makeHeed, makeShare, readDecline, readHail, readHeed } from './sealed.js';
 import { CONNECT_MS } from './terms.js';
 import { Trust } from './trust.js';
 
-export { Trust };
+export { Finders, Trust, serverFinder };
 
 /**
  * @import { Identity } from './identity.js'
@@ -276,7 +277,7 @@ export class Calls {
       });
     };
     const connection = new Connection(peer, {
-      RTCPeerConnection: RTC, config: { iceServers: this.#post.ice(), ...rtc }, polite, begins, tell, gone: () => this.#calls.delete(seal.call),
+      RTCPeerConnection: RTC, config: { iceServers: this.#post.ice(), ...rtc }, polite, begins, tell, finder: 'server', gone: () => this.#calls.delete(seal.call),
     });
     this.#calls.set(seal.call, { from: peer.id, device: peer.device, seal, connection });
     return connection;

@@ -5,7 +5,7 @@ import { WigwagError } from './errors.js';
 import { Emitter } from './events.js';
 import { Identity } from './identity.js';
 import { defaultKeep } from './keep.js';
-import { Line } from './line.js';
+import { Line, PLATFORM_CLOCK } from './line.js';
 import * as parts from './parts.js';
 import { Room } from './room.js';
 import { servers as knownServers } from './settings.js';
@@ -14,7 +14,9 @@ import { Standing } from './standing.js';
 /**
  * @import { ConnectOptions } from './calls.js'
  * @import { Connection, Peer } from './connection.js'
+ * @import { Choice, FindOptions, Finding, Progress } from './finders.js'
  * @import { Keep } from './keep.js'
+ * @import { PeerRecord } from './record.js'
  * @import { Ask, Surroundings } from './line.js'
  * @import { Options as RoomOptions } from './room.js'
  * @import { Frame, Server, Status } from './terms.js'
@@ -32,6 +34,9 @@ import { Standing } from './standing.js';
  * @property {(hail: Peer) => boolean | string | Promise<boolean | string>} [accept] whether to let a peer connect; a text is the reason why not.
  *   Left out, everybody may, as soon as something listens to `connection`
  * @property {typeof RTCPeerConnection} [RTCPeerConnection]
+ * @property {Choice[]} [finders] who is asked where peers are, the most wanted first; left out, all that come with the SDK
+ * @property {import('./finding.js').Order} [order] whether all are asked at once, which is what happens without it, or one after the other
+ * @property {(code: string) => void} [showCode] shows a code to a person who has to carry it
  *
  * @typedef {object} JoinOptions
  * @property {boolean} [create] whether to make the room where there is none; left out, yes
@@ -46,6 +51,7 @@ import { Standing } from './standing.js';
  * @property {{ device: string, state: State }[]} devices
  * @property {Date} [lastSeen] when it was last here, where it is not
  * @property {boolean} polite whether we give way to it
+ * @property {string} [finder] who says so
  *
  * @typedef {{ type: 'status', status: Status }
  *   | { type: 'presence', id: string, state: State, lastSeen?: Date }
@@ -55,6 +61,7 @@ import { Standing } from './standing.js';
  *   | { type: 'broadcast', from: string, device: string, data: any }
  *   | { type: 'ice', servers: RTCIceServer[] }
  *   | { type: 'connection', connection: Connection }
+ *   | { type: 'finding', target: string, progress: Progress }
  *   | { type: 'key', id: string, key: string }
  *   | { type: 'fresh' }
  *   | { type: 'fault', code: number, message: string }} WigwagEvent
@@ -123,27 +130,38 @@ export class Wigwag extends Emitter {
     this.#watched = new Standing(this.#line, 'watch', 'unwatch', 'ids');
     this.#topics = new Standing(this.#line, 'subscribe', 'unsubscribe', 'topics');
     const { accept = () => this.hears('connection') || 'Nobody takes calls here.' } = options;
-    this.#desk = new Desk(({ Calls, Trust }) => new Calls({
-      subtle: crypto.subtle,
-      identity: caller,
-      trust: new Trust(crypto.subtle, options.keep, () => this.namespace),
-      RTCPeerConnection: options.RTCPeerConnection ?? globalThis.RTCPeerConnection,
-    }, {
-      self: () => ({ id: this.id, device: this.device, namespace: this.namespace }),
-      signal: (to, target, kind, data) => this.signal(to, kind, data, { device: target || undefined }),
-      find: (whom) => this.find(whom),
-      ready: () => this.#served(),
-      accept,
-      incoming: (connection) => this.emit({ type: 'connection', connection }),
-      mismatch: (whom, key) => this.emit({ type: 'key', id: whom, key }),
-      ice: () => this.#ice,
-    }));
+    const self = () => ({ id: this.id, device: this.device, namespace: this.namespace });
+    this.#choice = options.finders;
+    this.#desk = new Desk(({ Calls, Finders, Trust, serverFinder }) => {
+      const { subtle } = crypto;
+      const trust = new Trust(subtle, options.keep, () => this.namespace);
+      const RTC = options.RTCPeerConnection ?? globalThis.RTCPeerConnection;
+      const calls = new Calls({ subtle, identity: caller, trust, RTCPeerConnection: RTC }, {
+        self,
+        signal: (to, target, kind, data) => this.signal(to, kind, data, { device: target || undefined }),
+        find: (whom) => this.#whereabouts(whom),
+        ready: () => this.#served(),
+        accept,
+        incoming: (connection) => this.emit({ type: 'connection', connection }),
+        mismatch: (whom, key) => this.emit({ type: 'key', id: whom, key }),
+        ice: () => this.#ice,
+      });
+      const finders = new Finders({
+        known: [serverFinder(calls, (whom, ask) => this.#whereabouts(whom, ask))],
+        defaults: options,
+        subtle, trust, self, identity,
+        tell: (target, progress) => this.emit({ type: 'finding', target, progress }),
+        clock: options.clock ?? PLATFORM_CLOCK,
+      });
+      return { calls, finders };
+    });
     this.#line.open();
   }
 
   #line;
   #key;
   #desk;
+  #choice;
   #watched;
   #topics;
   /** @type {Map<string, Room>} */
@@ -185,10 +203,20 @@ export class Wigwag extends Emitter {
     this.#line.nudge();
   }
 
-  /** Where is this id? @param {string} id @param {Ask} [ask] @returns {Promise<Found>} */
-  async find(id, ask) {
-    const { state, devices = [], seen, polite } = await this.#line.ask({ type: 'find', id }, { again: true, ...ask });
-    return { id, state, devices, lastSeen: date(seen), polite };
+  /**
+   * Where is this id? With `finders`, here or at the client, all of these are asked, and the first answer that is proved counts.
+   * @param {string} id
+   * @param {FindOptions} [options]
+   * @returns {Promise<Found & { finder: string }>}
+   */
+  async find(id, options = {}) {
+    if (options.finders ?? this.#choice) return (await this.#desk.ready()).finders.find(id, options);
+    return { ...(await this.#whereabouts(id, options)), finder: 'server' };
+  }
+
+  /** What this peer says of itself, signed and with an end: for finders of an app's own, which tell others. @param {{ seconds?: number, where?: any }} [options] @returns {Promise<PeerRecord>} */
+  async record(options) {
+    return (await this.#desk.ready()).finders.record(options);
   }
 
   /** Tells `presence` of these ids, now and at each change. @param {...string} ids */
@@ -215,16 +243,16 @@ export class Wigwag extends Emitter {
 
   /**
    * Connects to a peer. Resolves with an open connection, or rejects with the reason why there is none.
-   * @param {string} id
-   * @param {ConnectOptions} [options]
+   * @param {string} target an id, or a code that a person pasted
+   * @param {ConnectOptions & Finding} [options]
    */
-  connect(id, options) {
-    return this.#desk.connect(id, options);
+  connect(target, options) {
+    return this.#desk.connect(target, options);
   }
 
   /** Takes another key for a name's from now on: after a person agreed to it. @param {string} id @param {string} key */
   async trust(id, key) {
-    await (await this.#desk.ready()).trust(id, key);
+    await (await this.#desk.ready()).calls.trust(id, key);
   }
 
   /** Hears what is published to these topics. @param {...string} topics */
@@ -314,6 +342,12 @@ export class Wigwag extends Emitter {
       if (signal?.aborted) abort();
       else if (this.status.state === 'open') done();
     });
+  }
+
+  /** What the server says. @param {string} id @param {Ask} [ask] @returns {Promise<Found>} */
+  async #whereabouts(id, { again = true, signal } = {}) {
+    const { state, devices = [], seen, polite } = await this.#line.ask({ type: 'find', id }, { again, signal });
+    return { id, state, devices, lastSeen: date(seen), polite };
   }
 
   /** Resolves when there is a server. @returns {Promise<void>} */

@@ -32,6 +32,7 @@ import { WigwagError } from './errors.js';
  * @property {boolean} polite
  * @property {boolean} begins whether we make the first offer
  * @property {(content: Content) => void} tell seals it and hands it to the server
+ * @property {string} [finder] who found the peer
  * @property {() => void} gone called once, at the end
  */
 
@@ -55,6 +56,8 @@ export class Connection extends Emitter {
     super();
     /** @readonly */
     this.peer = peer;
+    /** Who found the peer: the name of a finder. @type {string | null} */
+    this.finder = wiring.finder ?? null;
     this.#wiring = wiring;
     if (wiring.begins) this.#begin();
   }

@@ -7,8 +7,10 @@ import { CONNECT_MS } from './terms.js';
 /**
  * @import { Calls, ConnectOptions, Heard } from './calls.js'
  * @import { Connection } from './connection.js'
+ * @import { Finders, Finding } from './finders.js'
  *
  * @typedef {typeof import('./calls.js')} CallsModule
+ * @typedef {{ calls: Calls, finders: Finders }} Staff
  */
 
 /** More signals than this do not wait for the module. */
@@ -16,7 +18,7 @@ const WAITING_MAX = 256;
 
 export class Desk {
   /**
-   * @param {(module: CallsModule) => Calls} make
+   * @param {(module: CallsModule) => Staff} make
    * @param {() => Promise<CallsModule>} [load]
    */
   constructor(make, load = parts.calls) {
@@ -28,7 +30,7 @@ export class Desk {
   #load;
   /** @type {Calls | null} */
   #calls = null;
-  /** @type {Promise<Calls> | null} */
+  /** @type {Promise<Staff> | null} */
   #loading = null;
   /** @type {Heard[]} */
   #waiting = [];
@@ -70,26 +72,27 @@ export class Desk {
   }
 
   /**
-   * @param {string} id
-   * @param {ConnectOptions} [options]
+   * @param {string} target
+   * @param {ConnectOptions & Finding} [options]
    * @returns {Promise<Connection>} open
    */
-  async connect(id, options = {}) {
-    if (this.#calls) return this.#calls.connect(id, options);
-    const { deadline = CONNECT_MS, signal } = options;
+  async connect(target, options = {}) {
+    const { deadline, signal } = options;
     const began = performance.now();
-    const calls = await within(this.ready(), deadline, signal);
-    return calls.connect(id, { ...options, deadline: Math.max(0, deadline - (performance.now() - began)) });
+    const { finders } = await within(this.ready(), deadline ?? CONNECT_MS, signal);
+    const left = deadline === undefined ? undefined : Math.max(0, deadline - (performance.now() - began));
+    return finders.connect(target, { ...options, deadline: left });
   }
 
-  /** What makes connections, loaded if it is not. @returns {Promise<Calls>} */
+  /** What makes connections, loaded if it is not. @returns {Promise<Staff>} */
   ready() {
     this.#loading ??= this.#load().then((module) => {
-      const calls = this.#make(module);
+      const staff = this.#make(module);
+      const { calls } = staff;
       this.#calls = calls;
       if (this.#over) calls.close();
       for (const heard of this.#waiting.splice(0)) calls.hear(heard);
-      return calls;
+      return staff;
     }).catch((cause) => {
       this.#loading = null;
       this.#waiting = [];

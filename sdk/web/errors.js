@@ -8,14 +8,18 @@
  * - `refused`: the peer declined.
  * - `no_path`: both sides tried, and no way from one to the other was found; `tried` says which kinds.
  * - `key_mismatch`: somebody answered with another key than the one that belongs to the id.
- * - `timeout`: `at` says where the time ran out: `server`, `peer`, `path` or `channel`.
+ * - `timeout`: `at` says where the time ran out: `server`, `peer`, `path`, `channel`, `finder` or `loading`.
  * - `aborted`: the caller's own signal.
  * - `unknown`: the session was lost before the answer came; it may have been carried out.
  * - `closed`: this client or this connection is closed.
  * - `offline`: a message that was not to wait found no server.
+ * - `no_finder`: none of the finders that are switched on knows what to do with the target.
+ * - `not_verified`: a finder answered, and what it said is not proved.
  * - `not_loaded`: a part of the SDK that comes when it is needed did not come.
  * - `unsupported`: this platform lacks what it takes.
  * @typedef {string} Reason
+ *
+ * @typedef {{ finder: string, reason: Reason, message: string }} Failed
  */
 
 /** An error with a reason that a program can branch on and a message that a person can read. */
@@ -23,7 +27,7 @@ export class WigwagError extends Error {
   /**
    * @param {Reason} reason
    * @param {string} message
-   * @param {{ code?: number, retryAfter?: number, lastSeen?: Date, at?: string, tried?: string[], cause?: unknown }} [more]
+   * @param {{ code?: number, retryAfter?: number, lastSeen?: Date, at?: string, tried?: string[], finders?: Failed[], cause?: unknown }} [more]
    */
   constructor(reason, message, more = {}) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
@@ -40,5 +44,7 @@ export class WigwagError extends Error {
     this.at = more.at;
     /** Which kinds of path were tried. @type {string[] | undefined} */
     this.tried = more.tried;
+    /** Why each finder that was asked did not find it. @type {Failed[] | undefined} */
+    this.finders = more.finders;
   }
 }

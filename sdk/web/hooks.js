@@ -207,7 +207,7 @@ export function makeHooks({ useState, useEffect, useRef, useMemo, useSyncExterna
    * @param {{ connection?: Connection | null, finder?: string | null, words?: Words }} [options]
    * @returns {Seen}
    */
-  function useStatus(client, { connection = null, finder = null, words = ENGLISH } = {}) {
+  function useStatus(client, { connection = null, finder = connection?.finder ?? null, words = ENGLISH } = {}) {
     const [found, set] = useState(/** @type {{ of: Connection | null, way: Way | null }} */ ({ of: null, way: null }));
     const [onStatus, onState] = useMemo(() => [
       (/** @type {() => void} */ run) => client?.on('status', run) ?? nothing,

@@ -263,7 +263,7 @@ export class Line {
 }
 
 /** @type {Clock} */
-const PLATFORM_CLOCK = {
+export const PLATFORM_CLOCK = {
   now: () => performance.now(),
   setTimeout: (run, ms) => setTimeout(run, ms),
   clearTimeout: (timer) => clearTimeout(timer),

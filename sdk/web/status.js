@@ -11,8 +11,8 @@ export { ENGLISH, say, stateOf } from './sight.js';
  * @import { Connection } from './connection.js'
  * @import { Way } from './path.js'
  *
- * @typedef {Pick<Wigwag, 'status' | 'connections'> & { on(type: 'status', run: () => void): () => void }} Client
- * @typedef {Pick<Connection, 'state' | 'stats' | 'on'> & { finder?: string }} Followed
+ * @typedef {Pick<Wigwag, 'status'> & { on(type: 'status', run: () => void): () => void }} Client
+ * @typedef {Pick<Connection, 'state' | 'stats' | 'on'> & { finder?: string | null }} Followed
  */
 
 const STYLE = `
@@ -66,8 +66,6 @@ export function makeStatus(Base) {
     #words = ENGLISH;
     /** @type {Way | null} */
     #way = null;
-    /** @type {string | null} */
-    #found = null;
     /** @type {(() => void)[]} */
     #stops = [];
 
@@ -88,13 +86,12 @@ export function makeStatus(Base) {
 
     set connection(connection) {
       this.#connection = connection ?? null;
-      this.#found = null;
       this.#follow();
     }
 
-    /** Who found the peer: `server`, `code`, `lan`, `dht`, `friends` or a word of the app's own. Left out, what the connection says or where it came from. */
+    /** Who found the peer: `server`, `code`, `lan`, `dht`, `friends` or a word of the app's own. Left out, what the connection says. */
     get finder() {
-      return this.getAttribute('finder') ?? this.#found;
+      return this.getAttribute('finder') ?? this.#connection?.finder ?? null;
     }
 
     set finder(finder) {
@@ -140,7 +137,6 @@ export function makeStatus(Base) {
       this.#rest();
       this.#way = null;
       const [client, connection] = [this.#client, this.#connection];
-      if (connection) this.#found ??= connection.finder ?? (client?.connections.some((each) => each === connection) ? 'server' : null);
       // Whoever is not in a page is not seen, and holds nothing.
       if (!this.isConnected) return;
       if (client) this.#stops.push(client.on('status', () => this.#draw()));

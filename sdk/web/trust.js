@@ -47,6 +47,11 @@ export class Trust {
     return 'pinned';
   }
 
+  /** Whether it is sure already that `key` is the one of `id`: nothing is pinned by asking. @param {string} id @param {string} key */
+  async holds(id, key) {
+    return idForm(id) === 'key' ? (await keyId(this.#subtle, key)) === id : (await this.known(id)) === key;
+  }
+
   /** The key that is known for a name. @param {string} id @returns {Promise<string | undefined>} */
   known(id) {
     return this.#keep.read(this.#name(id));

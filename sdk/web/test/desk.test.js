@@ -52,12 +52,12 @@ function coming() {
   const calls = {
     heard: [], asked: [], closed: false, connections: [],
     hear: ({ data }) => calls.heard.push(data),
-    connect: async (id, options) => (calls.asked.push(options), `connection to ${id}`),
     close: () => (calls.closed = true),
   };
+  const finders = { connect: async (id, options) => (calls.asked.push(options), `connection to ${id}`) };
   const loading = [];
   const load = () => new Promise((resolve, reject) => loading.push({ resolve, reject }));
-  const desk = new Desk(() => /** @type {any} */ (calls), load);
+  const desk = new Desk(() => /** @type {any} */ ({ calls, finders }), load);
   return {
     desk, calls,
     loads: () => loading.length,

@@ -4,9 +4,10 @@ import { Emitter } from '../events.js';
 
 /** In the place of a `Connection`. */
 export class FakeConnection extends Emitter {
-  constructor(id, { device = 'd', path = 'direct', state = 'open' } = {}) {
+  constructor(id, { device = 'd', path = 'direct', state = 'open', finder = null } = {}) {
     super();
     this.peer = { id, device, key: 'k', verified: 'key' };
+    this.finder = finder;
     this.path = path;
     this.state = state;
     this.sent = [];

@@ -72,8 +72,7 @@ test('the element follows the server, then the connection through all its states
       all.push(globalThis.reads(element));
     };
     await next(() => client.stands({ state: 'open' }));
-    const connection = new globalThis.FakeConnection('bob@example.org', { state: 'connecting', path: 'relayed' });
-    client.connections.push(connection);
+    const connection = new globalThis.FakeConnection('bob@example.org', { state: 'connecting', path: 'relayed', finder: 'server' });
     await next(() => (element.connection = connection));
     await next(() => connection.set('open'));
     await next(() => connection.set('mending'));
@@ -96,7 +95,7 @@ test('the element follows the server, then the connection through all its states
 
 test('an app names the finder by attribute or property, and the language by words', async () => {
   const seen = await page.evaluate(async () => {
-    const element = globalThis.put({ connection: new globalThis.FakeConnection('bob@example.org'), finder: 'code' });
+    const element = globalThis.put({ connection: new globalThis.FakeConnection('bob@example.org', { finder: 'server' }), finder: 'code' });
     await globalThis.frame();
     const first = globalThis.reads(element)[1];
     element.setAttribute('finder', 'lan');
