@@ -1,6 +1,7 @@
 // `spec/finding.md`: what a peer says of itself where no server vouches for it, signed and with an end.
 
-import { base64url, utf8, verifyText } from './keys.js';
+import { base64url, utf8 } from './keys.js';
+import { verifyText } from './verify.js';
 
 /**
  * @import { Identity } from './identity.js'

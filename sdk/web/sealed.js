@@ -1,6 +1,7 @@
 // `spec/sealed.md`: how two peers agree on a secret that the server does not know, and what they lock with it.
 
-import { base64url, unbase64url, utf8, verifyText } from './keys.js';
+import { base64url, unbase64url, utf8 } from './keys.js';
+import { verifyText } from './verify.js';
 
 /**
  * @import { Identity } from './identity.js'

@@ -1,7 +1,8 @@
 // Which key belongs to which id: the hash of itself, or the one that was seen first.
 
 import { WigwagError } from './errors.js';
-import { idForm, keyId } from './keys.js';
+import { keyId } from './keys.js';
+import { idForm } from './verify.js';
 
 /**
  * @import { Keep } from './keep.js'

@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { advice } from '../advice.js';
 import { Identity, helloStatement, nameStatement } from '../identity.js';
 import { memoryKeep } from '../keep.js';
-import { idForm, keyId, parseKey, verifyText } from '../keys.js';
+import { keyId } from '../keys.js';
+import { idForm, parseKey, verifyText } from '../verify.js';
 import { testKey, vectors } from './vectors.js';
 
 const { subtle } = globalThis.crypto;
