@@ -232,6 +232,7 @@ impl Hub {
             Request::Signal(signal) => {
                 self.home(&who.ns, &signal.to).lock().signal(cx, who, origin, n, signal)?;
             }
+            Request::Relay(relay) => self.relay(cx, who, origin, n, relay)?,
             Request::Find(find) => {
                 self.may_guess(cx.now.at, origin)?;
                 self.home(&who.ns, find.id.as_str()).lock().find(cx, who, origin, n, &find.id);

@@ -1,5 +1,7 @@
 //! How often something may happen: the generic cell rate algorithm, in eight bytes.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::time::Moment;
 
 /// The state of one rate: the theoretical time of the next event that keeps it, in microseconds.
@@ -60,9 +62,74 @@ impl Limiter {
     }
 }
 
+/// The same for things of different sizes: so many bytes per second, and so many at once. 0 per second is no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ByteLimiter(u64);
+
+impl ByteLimiter {
+    /// Counts so many bytes, or says after how many milliseconds they would keep the rate. What is larger than the burst passes
+    /// where nothing else did for a while.
+    pub(crate) fn take(&mut self, now: Moment, bytes: u64, per_second: u64, burst: u64) -> Result<(), u64> {
+        self.0 = after(self.0, now, bytes, per_second, burst)?;
+        Ok(())
+    }
+}
+
+/// A [`ByteLimiter`] that all threads share.
+#[derive(Debug, Default)]
+pub(crate) struct SharedByteLimiter(AtomicU64);
+
+impl SharedByteLimiter {
+    /// As [`ByteLimiter::take`].
+    pub(crate) fn take(&self, now: Moment, bytes: u64, per_second: u64, burst: u64) -> Result<(), u64> {
+        let mut wait = 0;
+        let next = |at| after(at, now, bytes, per_second, burst).map_err(|ms| wait = ms).ok();
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map(drop).map_err(|_| wait)
+    }
+}
+
+/// The theoretical time, in microseconds, after so many bytes more, or the milliseconds until they keep the rate.
+fn after(at: u64, now: Moment, bytes: u64, per_second: u64, burst: u64) -> Result<u64, u64> {
+    if per_second == 0 {
+        return Ok(at);
+    }
+    let us = |bytes: u64| bytes.saturating_mul(1_000_000) / per_second;
+    let now_us = now.0.saturating_mul(1_000);
+    let next = at.max(now_us).saturating_add(us(bytes));
+    let allowed = now_us.saturating_add(us(burst.max(bytes)));
+    if next > allowed { Err((next - allowed).div_ceil(1_000)) } else { Ok(next) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_pass_in_a_burst_and_then_at_their_rate() {
+        let (mut own, shared, now) = (ByteLimiter::default(), SharedByteLimiter::default(), Moment(1_000));
+        for limiter in
+            [&mut |now, bytes| own.take(now, bytes, 3_000_000, 9_000) as Result<(), u64>, &mut |now, bytes| {
+                shared.take(now, bytes, 3_000_000, 9_000)
+            }] as [&mut dyn FnMut(Moment, u64) -> Result<(), u64>; 2]
+        {
+            assert_eq!(limiter(now, 4_000), Ok(()));
+            assert_eq!(limiter(now, 5_000), Ok(()));
+            assert_eq!(limiter(now, 3_000), Err(1));
+            assert_eq!(limiter(now + 1, 3_000), Ok(()));
+            // One that is larger than the burst waits until all else is forgotten.
+            assert_eq!(limiter(now + 2, 90_000), Err(2));
+            assert_eq!(limiter(now + 4, 90_000), Ok(()));
+            assert_eq!(limiter(now + 4, 1), Err(27));
+        }
+    }
+
+    #[test]
+    fn no_number_of_bytes_is_too_large_to_reckon_with() {
+        let mut limiter = ByteLimiter::default();
+        assert_eq!(limiter.take(Moment(u64::MAX), u64::MAX, 1, u64::MAX), Ok(()));
+        assert_eq!(limiter.take(Moment(0), 1, u64::MAX, 0), Err(u64::MAX / 1_000 + 1));
+        assert_eq!(ByteLimiter::default().take(Moment(0), u64::MAX, 0, 0), Ok(()));
+    }
 
     #[test]
     fn a_burst_passes_then_the_rate_holds_and_the_wait_told_is_enough() {

@@ -158,6 +158,8 @@ pub enum Note {
     Event(DialectId, u8),
     /// Something was refused.
     Refused(Code),
+    /// Data was relayed: how many bytes it cost.
+    Relayed(u32),
     /// A session went on, and how many frames were replayed.
     Resumed(u32),
     /// A session began.

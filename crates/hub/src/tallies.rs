@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wigwag_wire::{Code, Namespace, Refusal};
+use wigwag_wire::{Code, Limits, Namespace, Refusal};
 
+use crate::limiter::SharedByteLimiter;
 use crate::lock::Lock;
+use crate::time::Moment;
 
 /// The counts.
 #[derive(Debug, Default)]
@@ -18,6 +20,7 @@ pub(crate) struct Tallies {
     pub(crate) networks: AtomicU64,
     pub(crate) swarms: AtomicU64,
     stored_bytes: AtomicU64,
+    relayed: SharedByteLimiter,
     /// Sessions by namespace; only where that is limited, because it is one lock for all.
     namespaces: Option<Lock<BTreeMap<Namespace, u64>>>,
 }
@@ -58,6 +61,12 @@ impl Tallies {
     pub(crate) fn store_within(&self, bytes: usize, limit: u64) -> bool {
         let more = |have: u64| Some(have + bytes as u64).filter(|sum| limit == 0 || *sum <= limit);
         self.stored_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// So many more bytes relayed, or how many milliseconds that would have to wait.
+    pub(crate) fn relay_within(&self, now: Moment, bytes: u64, limits: &Limits) -> Result<(), u64> {
+        let per_second = limits.relay_bytes_per_second_in_all;
+        self.relayed.take(now, bytes, per_second, per_second)
     }
 
     pub(crate) fn store(&self, bytes: usize) {

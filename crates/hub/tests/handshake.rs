@@ -24,7 +24,7 @@ fn the_welcome_says_all_that_a_client_needs() {
     let mut world = World::new();
     let socket = world.open();
     world.hello(socket, Some(1), json!({"namespace": "chess", "device": "laptop", "capabilities": ["later", "never"]}));
-    let limits = json!({"frame_bytes": 65536, "frames_per_second": 50, "frames_burst": 200, "meta_bytes": 4096, "stored_seconds": 604800});
+    let limits = json!({"frame_bytes": 65536, "frames_per_second": 50, "frames_burst": 200, "meta_bytes": 4096, "stored_seconds": 604800, "relay_bytes_per_second": 131072, "relay_bytes_burst": 524288, "relay_frames_per_second": 20});
     world.expect(
         socket,
         [json!({"type": "welcome", "session": "*", "id": key_id(1), "device": "laptop", "namespace": "chess", "resume": "*",

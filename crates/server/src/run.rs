@@ -255,7 +255,8 @@ fn net_limits(config: &Config) -> NetLimits {
     let time = |ms: u64| if ms == 0 { Duration::MAX } else { Duration::from_millis(ms) };
     NetLimits {
         message_bytes: or_max(limits.frame_bytes),
-        queue_bytes: or_max(limits.queue_bytes),
+        // What is relayed may wait beside everything else, up to half as much.
+        queue_bytes: or_max(limits.queue_bytes.saturating_add(limits.queue_bytes / 2)),
         slow_reader_code: Code::SlowReader.number(),
         idle_code: Code::Idle.number(),
         sockets: or_max(limits.sockets),

@@ -152,8 +152,8 @@ codes! {
         "This name has as many keys as it may."
         "Remove one."
     4115 QueueFull "queue_full" Other No
-        "The peer is away and its queue is full."
-        "Try again when it is here."
+        "The peer's queue has no room for this."
+        "Try again when it is here, or has read more."
     4116 NamespaceFull "namespace_full" Server No
         "The server keeps as many things of this kind as it may."
         "Try again later."

@@ -11,7 +11,7 @@ use crate::id::Device;
 pub use groups::{Beats, BroadcastEvent, NetworkJoined, NetworkNodes, Node, Published, RoleEvent, SwarmEvent};
 pub use peers::{
     Ack, Challenge, Delivery, DeviceState, Done, ErrorEvent, Found, IceEvent, IceServer, LimitsTold, Lost, PartyRef,
-    Presence, PresenceEvent, SignalEvent, Welcome,
+    Presence, PresenceEvent, Relayed, SignalEvent, Welcome,
 };
 pub use rooms::{
     HostWhy, Left, Member, MemberChange, RoomChanged, RoomCodeEvent, RoomHost, RoomJoined, RoomLeft, RoomListed,
@@ -46,6 +46,9 @@ pub enum Event<'a> {
     /// A signal from another peer.
     #[serde(rename = "signal")]
     Signal(SignalEvent<'a>),
+    /// Relayed data from another peer.
+    #[serde(rename = "relayed")]
+    Relayed(Relayed<'a>),
     /// Acknowledged signals that may not have arrived.
     #[serde(rename = "lost")]
     Lost(Lost<'a>),
@@ -129,6 +132,7 @@ types! {
     Presence "presence"
     Ack "ack"
     Signal "signal"
+    Relayed "relayed"
     Lost "lost"
     Ice "ice"
     RoomJoined "room.joined"

@@ -97,6 +97,10 @@ limits! {
     bans_per_room = 256 "ids" TooLarge "Ids that one room bans."
     guesses_per_minute = 30 "misses/min" TooManyGuesses "Unknown ids, rooms and codes and wrong passwords of one address, in the long run."
     guesses_burst = 60 "misses" TooManyGuesses "Unknown ids, rooms and codes and wrong passwords of one address at once."
+    relay_bytes_per_second = 131072 "bytes/s" RateLimited "Bytes per second that one session may have relayed, in the long run. 0 switches the relay off: 4305."
+    relay_bytes_burst = 524288 "bytes" RateLimited "Bytes that one session may have relayed at once."
+    relay_bytes_per_second_in_all = 8388608 "bytes/s" RateLimited "Bytes per second that all sessions together may have relayed."
+    relay_frames_per_second = 20 "frames/s" RateLimited "Relayed frames of one session per second, in the long run; twice as many at once."
     broadcasts_per_minute = 6 "messages/min" RateLimited "Namespace-wide broadcasts of one session."
 }
 

@@ -13,7 +13,8 @@ use fields::Fields;
 pub use fields::{FIELDS_MAX, INTEGER_MAX, LIST_MAX};
 pub use groups::{Broadcast, NetworkJoin, NetworkOnly, Publish, ROLES_MAX, Role, SwarmAnnounce, SwarmOnly, Topics};
 pub use peers::{
-    Bye, CAPABILITIES_MAX, Find, Hello, Ice, NameChange, NameOp, Resume, SIGNATURE_MAX, Seen, Signal, TOKEN_MAX, Watch,
+    Bye, CAPABILITIES_MAX, Find, Hello, Ice, NameChange, NameOp, Relay, Resume, SIGNATURE_MAX, Seen, Signal, TOKEN_MAX,
+    Watch,
 };
 pub use rooms::{
     CODE_TEXT_MAX, Mode, PASSWORD_MAX, REASON_MAX, RoomCreate, RoomJoin, RoomList, RoomMe, RoomOnly, RoomOptions,
@@ -33,6 +34,8 @@ pub enum Request<'a> {
     Unwatch(Watch),
     /// `signal`: hand this to that peer.
     Signal(Signal<'a>),
+    /// `relay`: hand this to that device now, or not at all.
+    Relay(Relay<'a>),
     /// `bye`: my session is over.
     Bye(Bye),
     /// `ice`: give me ICE servers afresh.
@@ -126,6 +129,7 @@ impl<'a> Request<'a> {
             "watch" => Self::Watch(Watch::read(fields)?),
             "unwatch" => Self::Unwatch(Watch::read(fields)?),
             "signal" => Self::Signal(Signal::read(fields, limits)?),
+            "relay" => Self::Relay(Relay::read(fields)?),
             "bye" => Self::Bye(Bye {}),
             "ice" => Self::Ice(Ice {}),
             "name" => Self::Name(Box::new(NameChange::read(fields)?)),
@@ -187,6 +191,7 @@ types! {
     Watch "watch"
     Unwatch "unwatch"
     Signal "signal"
+    Relay "relay"
     Bye "bye"
     Ice "ice"
     Name "name"

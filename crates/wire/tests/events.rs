@@ -9,8 +9,8 @@ use wigwag_testkit::spec::{examples, frame_text, page, vectors};
 use wigwag_wire::event::{
     Ack, Beats, BroadcastEvent, Challenge, Delivery, DeviceState, Done, ErrorEvent, Found, HostWhy, IceEvent,
     IceServer, Left, LimitsTold, Lost, Member, MemberChange, NetworkJoined, NetworkNodes, Node, PartyRef, Presence,
-    PresenceEvent, Published, RoleEvent, RoomChanged, RoomCodeEvent, RoomHost, RoomJoined, RoomLeft, RoomListed,
-    RoomMember, Rooms, Said, SignalEvent, SwarmEvent, TYPES, Welcome,
+    PresenceEvent, Published, Relayed, RoleEvent, RoomChanged, RoomCodeEvent, RoomHost, RoomJoined, RoomLeft,
+    RoomListed, RoomMember, Rooms, Said, SignalEvent, SwarmEvent, TYPES, Welcome,
 };
 use wigwag_wire::request::Mode;
 use wigwag_wire::{Code, Device, Event, Kind, Namespace, NetworkName, PeerId, Refusal, RoomCode, RoomName, SwarmName};
@@ -105,6 +105,9 @@ impl Say {
                 frames_burst: 200,
                 meta_bytes: 4_096,
                 stored_seconds: 604_800,
+                relay_bytes_per_second: 131_072,
+                relay_bytes_burst: 524_288,
+                relay_frames_per_second: 20,
             },
             away_after: 5_000,
             gone_after: 120_000,
@@ -150,6 +153,10 @@ impl Say {
         let (note, odd) = (raw(r#""call me""#), raw(r#"[ 1.0, 1E+2,-0, {"b":1, "a":"\u00e4"} ]"#));
         self.says(&signal(&bob, &laptop, "note", false, Some(NOW), &note));
         self.says(&signal(&bob, &none, "x", false, None, &odd));
+        let box_ = raw(r#"{"v":1,"call":"AAECAwQFBgcICQoLDA0ODw","i":1,"box":"3q2-7w"}"#);
+        self.says(&Event::Relayed(Relayed { from: &bob, device: &laptop, data: &box_ }));
+        let odd = raw("[ 1.0, 1E+2,-0, null]");
+        self.says(&Event::Relayed(Relayed { from: &alice, device: &none, data: &odd }));
         self.says(&Event::Lost(Lost { to: &bob, device: &laptop, n: &[5, 6] }));
         let servers = [turn("1795007200:5d41402abc4b", "Y2hhbmdlZCBieSB0aGUgc2VydmVy")];
         self.says(&Event::Ice(IceEvent { re: None, servers: &servers, expires: Some(1_795_007_200_000) }));

@@ -10,6 +10,7 @@ mod ending;
 mod open;
 mod queue;
 mod receipt;
+mod relaying;
 mod session;
 mod signals;
 mod slots;

@@ -14,11 +14,20 @@ pub(crate) struct Held {
     pub(crate) receipt: Receipt,
 }
 
+impl Held {
+    /// Whether it is relayed data, which has bounds of its own.
+    pub(crate) fn is_relayed(&self) -> bool {
+        matches!(self.receipt, Receipt::Relayed)
+    }
+}
+
 /// The unconfirmed frames of one session.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     held: VecDeque<Held>,
     bytes: usize,
+    /// Of these, what is relayed: frames and bytes.
+    relayed: Relayed,
     /// Frames that are confirmed, or were dropped for lack of room.
     settled: u64,
     /// Frames that a socket was handed.
@@ -29,12 +38,38 @@ pub(crate) struct Queue {
     unmarked_bytes: usize,
 }
 
+/// How much of what is held is relayed.
+#[derive(Debug, Default)]
+struct Relayed {
+    frames: u32,
+    bytes: u32,
+}
+
+impl Relayed {
+    fn add(&mut self, frame: &Bytes) {
+        self.frames += 1;
+        self.bytes += frame.len() as u32;
+    }
+}
+
 impl Queue {
     /// Counts one more frame.
     pub(crate) fn push(&mut self, held: Held) {
         self.bytes += held.frame.len();
         self.unmarked_bytes += held.frame.len();
+        if held.is_relayed() {
+            self.relayed.add(&held.frame);
+        }
         self.held.push_back(held);
+    }
+
+    /// One frame is no longer held.
+    fn let_go(&mut self, held: &Held) {
+        self.bytes -= held.frame.len();
+        if held.is_relayed() {
+            self.relayed.frames -= 1;
+            self.relayed.bytes -= held.frame.len() as u32;
+        }
     }
 
     /// A socket is handed everything up to now. Answers which stored signals need no longer be kept.
@@ -73,13 +108,29 @@ impl Queue {
     /// Whether more is held than may be.
     fn is_over(&self, limits: &Limits) -> bool {
         let over = |have: usize, limit: u64| limit != 0 && have as u64 > limit;
-        over(self.bytes, limits.queue_bytes) || over(self.held.len(), limits.queue_frames)
+        let (frames, bytes) = self.unrelayed();
+        over(bytes, limits.queue_bytes) || over(frames, limits.queue_frames)
+    }
+
+    /// Frames and bytes of everything that is not relayed.
+    fn unrelayed(&self) -> (usize, usize) {
+        (self.held.len() - self.relayed.frames as usize, self.bytes - self.relayed.bytes as usize)
+    }
+
+    /// Whether relayed data of this length still has room: it may be half as much as everything else.
+    pub(crate) fn has_relay_room(&self, len: usize, limits: &Limits) -> bool {
+        let half = |limit: u64, default: u64| if limit == 0 { default } else { limit.min(u64::from(u32::MAX)) } / 2;
+        let fits = |want: usize, limit: u64, default: u64| want as u64 <= half(limit, default);
+        let default = Limits::default();
+        fits(self.relayed.bytes as usize + len, limits.queue_bytes, default.queue_bytes)
+            && fits(self.relayed.frames as usize + 1, limits.queue_frames, default.queue_frames)
     }
 
     /// Whether a frame of this length still has room.
     pub(crate) fn has_room(&self, len: usize, limits: &Limits) -> bool {
         let fits = |want: usize, limit: u64| limit == 0 || want as u64 <= limit;
-        fits(self.bytes + len, limits.queue_bytes) && fits(self.held.len() + 1, limits.queue_frames)
+        let (frames, bytes) = self.unrelayed();
+        fits(bytes + len, limits.queue_bytes) && fits(frames + 1, limits.queue_frames)
     }
 
     /// Whether a frame of this length can ever have room.
@@ -110,9 +161,10 @@ impl Queue {
             return;
         }
         let known = count.saturating_sub(self.settled) as usize;
-        for taken in self.held.drain(..known.min(self.held.len())) {
+        for _ in 0..known {
+            let Some(taken) = self.held.pop_front() else { break };
             self.settled += 1;
-            self.bytes -= taken.frame.len();
+            self.let_go(&taken);
             taken.receipt.confirmed();
         }
         self.marked = self.marked.max(self.settled);
@@ -128,7 +180,7 @@ impl Queue {
         let mut shed = Vec::new();
         while self.is_over(limits) {
             let Some(held) = self.held.pop_front() else { break };
-            self.bytes -= held.frame.len();
+            self.let_go(&held);
             self.settled += 1;
             shed.push(held);
         }
@@ -153,7 +205,7 @@ impl Queue {
         let told = self.wired.saturating_sub(self.settled) as usize;
         let found = self.held.iter().skip(told).position(|h| h.receipt.stored().is_some_and(|s| s.number == number));
         if let Some(held) = found.and_then(|at| self.held.remove(told + at)) {
-            self.bytes -= held.frame.len();
+            self.let_go(&held);
         }
     }
 
@@ -170,7 +222,9 @@ impl Queue {
     /// A queue read back.
     pub(crate) fn restored(settled: u64, wired: u64, held: VecDeque<Held>) -> Self {
         let bytes = held.iter().map(|h| h.frame.len()).sum();
+        let mut relayed = Relayed::default();
+        held.iter().filter(|held| held.is_relayed()).for_each(|held| relayed.add(&held.frame));
         let wired = wired.min(settled + held.len() as u64);
-        Self { bytes, settled, wired, marked: settled, unmarked_bytes: bytes, held }
+        Self { bytes, relayed, settled, wired, marked: settled, unmarked_bytes: bytes, held }
     }
 }

@@ -14,6 +14,8 @@ pub(crate) type Acked = (SessionId, u64);
 pub(crate) enum Receipt {
     /// Nobody asks.
     None,
+    /// Relayed data: it has bounds of its own, and its sender finds out by itself what arrived.
+    Relayed,
     /// A signal for one session.
     One(Acked),
     /// A signal that several sessions hold, or that is stored, or both.
@@ -75,7 +77,7 @@ impl Receipt {
     /// Its receiver will not confirm it any more. `None`: nobody asks, another holds it still, or another confirmed it.
     pub(crate) fn lost(self) -> Option<Loss> {
         match self {
-            Self::None => None,
+            Self::None | Self::Relayed => None,
             Self::One(acked) => Some(Loss { acked: Some(acked), stored: None, wired: true }),
             Self::Shared(shared) => {
                 let shared = Arc::try_unwrap(shared).ok().filter(|shared| !shared.is_confirmed())?;

@@ -8,6 +8,7 @@ use wigwag_wire::limits::is_full;
 use wigwag_wire::{Limits, PeerId, PublicKey, Refusal};
 
 use super::queue::Queue;
+use super::relaying::Quota;
 use crate::ids::{GroupKey, GroupKind, Party, SocketId};
 use crate::limiter::Limiter;
 use crate::rules::Rules;
@@ -36,6 +37,8 @@ pub(crate) struct Session {
     pub(crate) watching: Vec<Watching>,
     pub(crate) began: Wall,
     pub(crate) broadcasts: Limiter,
+    /// What it may still have relayed; absent until it asks for that.
+    pub(crate) relayed: Option<Box<Quota>>,
     /// When to ask for confirmation of what it was told.
     pub(crate) mark_at: Moment,
     /// When to push fresh ICE credentials.

@@ -66,6 +66,8 @@ struct HeldSnapshot {
     frame: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     receipt: Option<ReceiptSnapshot>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    relayed: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -166,6 +168,7 @@ impl Peers {
             watching: watching.collect(),
             began: saved.began,
             broadcasts: Limiter::default(),
+            relayed: None,
             mark_at: Moment::NEVER,
             ice_at: Moment::NEVER,
             timer: Moment::NEVER,
@@ -183,7 +186,7 @@ impl Peers {
 
 fn write_held(held: &Held) -> HeldSnapshot {
     let receipt = match &held.receipt {
-        Receipt::None => None,
+        Receipt::None | Receipt::Relayed => None,
         Receipt::One(acked) => Some(ReceiptSnapshot { acked: Some(*acked), stored: None, shared: false, wired: false }),
         // Another confirmed it: nobody will ask about this one.
         Receipt::Shared(shared) if shared.is_confirmed() => None,
@@ -194,11 +197,12 @@ fn write_held(held: &Held) -> HeldSnapshot {
             wired: shared.is_wired(),
         }),
     };
-    HeldSnapshot { frame: text(&held.frame), receipt }
+    HeldSnapshot { frame: text(&held.frame), receipt, relayed: held.is_relayed() }
 }
 
 fn read_held(held: HeldSnapshot, several: &mut Several) -> Held {
     let receipt = match held.receipt {
+        None if held.relayed => Receipt::Relayed,
         None => Receipt::None,
         Some(ReceiptSnapshot { acked: Some(acked), shared: false, .. }) => Receipt::One(acked),
         Some(ReceiptSnapshot { acked, stored, wired, .. }) => {
@@ -216,6 +220,10 @@ fn read_held(held: HeldSnapshot, several: &mut Several) -> Held {
         }
     };
     Held { frame: held.frame.into(), receipt }
+}
+
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 /// Frames and records are text; we wrote them ourselves.

@@ -17,7 +17,8 @@ use crate::time::Moment;
 pub(crate) struct Telling {
     pub(crate) frame: Bytes,
     pub(crate) event: u8,
-    /// For a signal: to a session without a socket it is refused where it finds no room, and pushes nothing out.
+    /// For a signal and for what is relayed. To a session without a socket it is refused where it finds no room, and pushes nothing
+    /// out; what is relayed is also where there is a socket.
     pub(crate) signal: Option<Receipt>,
 }
 
@@ -48,11 +49,18 @@ impl Peers {
             cx.out.emit(Output::Send { socket, frame });
             return Told::Wired;
         };
-        let has_room = resume.queue.has_room(frame.len(), limits);
+        // What is relayed has a share of its own: it takes no room from anything else, and pushes nothing out.
+        let relayed = matches!(signal, Some(Receipt::Relayed));
+        let has_room = if relayed {
+            resume.queue.has_relay_room(frame.len(), limits)
+        } else {
+            resume.queue.has_room(frame.len(), limits)
+        };
         let socket = session.socket.filter(|_| has_room);
         // One larger than the whole queue would push itself out, and one that overtakes what is stored would break the order.
-        let refused =
-            session.behind || !resume.queue.can_hold(frame.len(), limits) || (!has_room && session.socket.is_none());
+        let refused = session.behind
+            || !resume.queue.can_hold(frame.len(), limits)
+            || (!has_room && (relayed || session.socket.is_none()));
         if refused && signal.is_some() {
             return Told::Full;
         }

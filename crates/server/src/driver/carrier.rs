@@ -75,6 +75,10 @@ impl Outputs for Carrier<'_, '_> {
             Note::Request(dialect, place) => metrics.dialects.heard(dialect, place),
             Note::Event(dialect, place) => metrics.dialects.told(dialect, place),
             Note::Refused(code) => metrics.refused.count(code),
+            Note::Relayed(bytes) => {
+                metrics.relayed_frames.inc();
+                metrics.relayed_bytes.inc_by(bytes.into());
+            }
             Note::Resumed(_) => {
                 metrics.resumed.inc();
             }

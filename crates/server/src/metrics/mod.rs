@@ -35,6 +35,10 @@ pub struct Metrics {
     pub relay: Latency,
     /// Refusals by code, in answers, in closes and over HTTP.
     pub refused: Refused,
+    /// Messages of data that were relayed between peers without a path of their own.
+    pub relayed_frames: Counter,
+    /// Their bytes, as they are charged.
+    pub relayed_bytes: Counter,
     /// Sessions that went on after a new socket came with their token.
     pub resumed: Counter,
     /// Resume tokens that named no session any more.
@@ -50,6 +54,8 @@ impl Default for Metrics {
             dialects: DialectTables::default(),
             relay: Latency::default(),
             refused: Refused::default(),
+            relayed_frames: Counter::default(),
+            relayed_bytes: Counter::default(),
             resumed: Counter::default(),
             resume_misses: Counter::default(),
         }
@@ -68,6 +74,16 @@ impl Metrics {
             self.relay.clone(),
         );
         registry.register("wigwag_refused", "Refusals, by code of spec/codes.md", self.refused.clone());
+        registry.register(
+            "wigwag_relayed_frames",
+            "Messages of data relayed between peers that have no path of their own",
+            self.relayed_frames.clone(),
+        );
+        registry.register(
+            "wigwag_relayed_bytes",
+            "Bytes of relayed data, as they are charged",
+            self.relayed_bytes.clone(),
+        );
         registry.register("wigwag_resumed", "Sessions resumed on a new socket", self.resumed.clone());
         registry.register(
             "wigwag_resume_misses",

@@ -20,7 +20,8 @@ impl World<'_> {
         let limits = &self.nodes[node].rules().limits;
         for session in self.nodes[node].hub.sessions(&SessionFilter::default(), None, usize::MAX) {
             let (frames, bytes) = (session.unconfirmed as u64, session.unconfirmed_bytes as u64);
-            if frames > limits.queue_frames || bytes > limits.queue_bytes {
+            let with_relayed = |limit: u64| limit + limit / 2;
+            if frames > with_relayed(limits.queue_frames) || bytes > with_relayed(limits.queue_bytes) {
                 self.judge.wrong(format!("session {} holds {frames} frames, {bytes} bytes", session.session));
             }
         }

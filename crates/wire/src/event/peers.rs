@@ -74,6 +74,12 @@ pub struct LimitsTold {
     pub meta_bytes: u64,
     /// Longest time of storing in seconds; 0 is no limit.
     pub stored_seconds: u64,
+    /// Bytes per second that may be relayed; 0: there is no relay.
+    pub relay_bytes_per_second: u64,
+    /// Bytes that may be relayed at once.
+    pub relay_bytes_burst: u64,
+    /// Relayed frames per second, and half of how many at once; 0 is no limit.
+    pub relay_frames_per_second: u64,
 }
 
 /// One entry of an `RTCConfiguration`.
@@ -223,6 +229,18 @@ pub struct SignalEvent<'a> {
     /// The frame that it came in, where the sender speaks a dialect.
     #[serde(skip)]
     pub foreign: Option<Foreign<'a>>,
+}
+
+/// Relayed data from another peer.
+#[derive(Debug, Clone, Serialize)]
+pub struct Relayed<'a> {
+    /// Who sent it; the server vouches for it.
+    pub from: &'a PeerId,
+    /// Which device of the sender.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub device: &'a Device,
+    /// The content, byte for byte.
+    pub data: &'a RawValue,
 }
 
 /// Acknowledged signals that may not have arrived.

@@ -82,6 +82,17 @@ pub struct Signal<'a> {
     pub foreign: Option<Foreign<'a>>,
 }
 
+/// Data of a connection whose peers found no other path.
+#[derive(Debug)]
+pub struct Relay<'a> {
+    /// The receiver's id; checked to be a good one.
+    pub to: Cow<'a, str>,
+    /// The receiver's device; left out, the empty one.
+    pub device: Cow<'a, str>,
+    /// The content: any JSON, passed on byte for byte.
+    pub data: &'a RawValue,
+}
+
 /// My session is over.
 #[derive(Debug)]
 pub struct Bye {}
@@ -188,14 +199,21 @@ impl<'a> Signal<'a> {
         let longest = if limits.stored_seconds == 0 { INTEGER_MAX } else { limits.stored_seconds };
         Ok(Self {
             to: fields.checked("to", PeerId::check)?,
-            device: match fields.text("device")? {
-                Some(device) => Device::check(&device).map(|()| Some(device)).map_err(|why| bad("device", why))?,
-                None => None,
-            },
+            device: device(fields)?,
             kind: fields.checked("kind", Kind::check)?,
             data: fields.content("data")?,
             store: fields.integer("store", 0, longest)?.unwrap_or(0),
             foreign: None,
+        })
+    }
+}
+
+impl<'a> Relay<'a> {
+    pub(super) fn read(fields: &Fields<'a>) -> Result<Self, Refusal> {
+        Ok(Self {
+            to: fields.checked("to", PeerId::check)?,
+            device: device(fields)?.unwrap_or_default(),
+            data: fields.content("data")?,
         })
     }
 }
@@ -221,5 +239,13 @@ impl NameChange {
 impl Seen {
     pub(super) fn read(fields: &Fields<'_>) -> Result<Self, Refusal> {
         Ok(Self { seen: fields.integer("seen", 0, INTEGER_MAX)?.ok_or_else(|| missing("seen"))? })
+    }
+}
+
+/// The device that is named, if one is.
+fn device<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Refusal> {
+    match fields.text("device")? {
+        Some(device) => Device::check(&device).map(|()| Some(device)).map_err(|why| bad("device", why)),
+        None => Ok(None),
     }
 }

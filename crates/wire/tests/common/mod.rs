@@ -35,6 +35,7 @@ pub(crate) fn reads(request: &Request<'_>) -> Value {
         }
         Request::RoomState(r) => json!({"room": r.room, "term": r.term, "state": r.state.get()}),
         Request::RoomMe(r) => json!({"room": r.room, "me": r.me.get()}),
+        Request::Relay(r) => json!({"to": r.to, "device": r.device, "data": r.data.get()}),
         Request::Say(r) => json!({"room": r.room, "to": r.to, "data": r.data.get()}),
         Request::Subscribe(r) | Request::Unsubscribe(r) => json!({"topics": r.topics}),
         Request::Publish(r) => json!({"topic": r.topic, "data": r.data.get()}),
