@@ -1,5 +1,6 @@
 // The SDK with all its parts in it, for programs that may load nothing later: service workers, those of extensions among them.
 
+import * as codes from './by-code.js';
 import * as calls from './calls.js';
 import { bring } from './parts.js';
 import * as veil from './veil.js';
@@ -8,4 +9,4 @@ export * from './index.js';
 export { Channel } from './channel.js';
 export { Connection } from './connection.js';
 
-bring({ calls, veil });
+bring({ calls, codes, veil });

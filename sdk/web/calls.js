@@ -90,15 +90,24 @@ export class Calls {
   #hails = new Set();
   /** Signals are read one after the other, because reading takes time and their order has a meaning. */
   #turn = Promise.resolve();
+  /** Connections that came about without a call. @type {Set<Connection>} */
+  #others = new Set();
   #over = false;
 
   get connections() {
-    return [...this.#calls.values()].map(({ connection }) => connection);
+    return [...[...this.#calls.values()].map(({ connection }) => connection), ...this.#others];
   }
 
   /** Takes this key for a name's from now on. @param {string} id @param {string} key */
   trust(id, key) {
     return this.#trust.pin(id, key);
+  }
+
+  /** Takes in a connection that came about without a call. @param {Connection} connection */
+  add(connection) {
+    this.#others.add(connection);
+    connection.on('closed', () => this.#others.delete(connection));
+    if (this.#over) connection.close();
   }
 
   /** The network is another one. */

@@ -17,10 +17,15 @@ const MESSAGE_BYTES = 65_536;
 
 /** @extends {Emitter<ChannelEvent>} */
 export class Channel extends Emitter {
-  /** @param {RTCDataChannel} raw @param {() => number | undefined} largest how large a message may be */
-  constructor(raw, largest) {
+  /**
+   * @param {RTCDataChannel} raw
+   * @param {() => number | undefined} largest how large a message may be
+   * @param {{ plain?: boolean, later?: boolean }} [how] `plain`: messages stand as they are; `later`: whoever gets this channel listens first
+   */
+  constructor(raw, largest, { plain = false, later = false } = {}) {
     super();
     this.raw = raw;
+    this.#plain = plain;
     this.#largest = largest;
     raw.binaryType = 'arraybuffer';
     raw.bufferedAmountLowThreshold = LOW_BYTES;
@@ -29,10 +34,13 @@ export class Channel extends Emitter {
       this.emit({ type: 'closed' });
       this.over();
     };
-    raw.onmessage = ({ data }) => this.#take(data);
+    const listen = () => void (raw.onmessage = ({ data }) => this.#take(data));
+    if (later) setTimeout(listen);
+    else listen();
   }
 
   #largest;
+  #plain;
   /** @type {Promise<void>} */
   #turn = Promise.resolve();
 
@@ -55,7 +63,7 @@ export class Channel extends Emitter {
    * @returns {Promise<void>}
    */
   send(message) {
-    const frame = encode(message);
+    const frame = encode(message, this.#plain);
     const bytes = typeof frame === 'string' ? frame.length * 3 : frame.byteLength;
     const most = this.#largest() || MESSAGE_BYTES;
     const size = bytes > most && typeof frame === 'string' ? new TextEncoder().encode(frame).length : bytes;
@@ -87,7 +95,7 @@ export class Channel extends Emitter {
 
   /** @param {any} frame */
   #take(frame) {
-    if (typeof frame !== 'string') return this.emit({ type: 'message', data: frame });
+    if (typeof frame !== 'string' || this.#plain) return this.emit({ type: 'message', data: frame });
     if (frame[0] === 't') return this.emit({ type: 'message', data: frame.slice(1) });
     if (frame[0] !== 'j') return undefined;
     let data;
@@ -101,11 +109,11 @@ export class Channel extends Emitter {
   }
 }
 
-/** A letter in front tells a text from JSON. @param {Message} message @returns {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} */
-function encode(message) {
-  if (typeof message === 'string') return `t${message}`;
+/** A letter in front tells a text from JSON. @param {Message} message @param {boolean} plain without the letter @returns {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} */
+function encode(message, plain) {
+  if (typeof message === 'string') return plain ? message : `t${message}`;
   if (message instanceof ArrayBuffer || ArrayBuffer.isView(message)) return /** @type {ArrayBuffer} */ (message);
   const text = JSON.stringify(message);
   if (text === undefined) throw new WigwagError('bad_field', 'This cannot be sent: it is neither text, nor bytes, nor JSON.');
-  return `j${text}`;
+  return plain ? text : `j${text}`;
 }

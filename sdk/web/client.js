@@ -12,6 +12,7 @@ import { servers as knownServers } from './settings.js';
 import { Standing } from './standing.js';
 
 /**
+ * @import { Invitation, OfferOptions } from './by-code.js'
  * @import { ConnectOptions } from './calls.js'
  * @import { Connection, Peer } from './connection.js'
  * @import { Choice, FindOptions, Finding, Progress } from './finders.js'
@@ -148,8 +149,11 @@ export class Wigwag extends Emitter {
       });
       const finders = new Finders({
         known: [serverFinder(calls, (whom, ask) => this.#whereabouts(whom, ask))],
-        defaults: options,
+        defaults: { finders: options.finders, order: options.order, showCode: options.showCode },
         subtle, trust, self, identity,
+        RTCPeerConnection: RTC,
+        ice: () => this.#ice,
+        add: (connection) => calls.add(connection),
         tell: (target, progress) => this.emit({ type: 'finding', target, progress }),
         clock: options.clock ?? PLATFORM_CLOCK,
       });
@@ -248,6 +252,15 @@ export class Wigwag extends Emitter {
    */
   connect(target, options) {
     return this.#desk.connect(target, options);
+  }
+
+  /**
+   * A code that people carry to a peer, with no server between: its answer, handed to `complete` or to {@link Wigwag.connect}, ends in a connection.
+   * @param {OfferOptions} [options]
+   * @returns {Promise<Invitation>}
+   */
+  async offerCode(options) {
+    return (await this.#desk.ready()).finders.offerCode(options);
   }
 
   /** Takes another key for a name's from now on: after a person agreed to it. @param {string} id @param {string} key */

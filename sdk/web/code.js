@@ -8,6 +8,7 @@
 import { readCode, writeCode } from './code-format.js';
 import { candidatesOf } from './code-sdp.js';
 import { WigwagError } from './errors.js';
+import { hold } from './hold.js';
 
 export { readCode, writeCode } from './code-format.js';
 export { CodeError } from './code-text.js';
@@ -30,12 +31,13 @@ const CLOSED_MS = 250;
  * @property {(connection: RTCPeerConnection) => void} [prepare] called before anything is described: the place for listeners
  *   and for channels of the app's own
  * @property {string} [label] of the data channel, on the offerer's side
+ * @property {string} [protocol] of the data channel, on the offerer's side
  * @property {number} [gatherMs] after so long the code is made of the candidates that there are
  * @property {number} [deadlineMs] for `complete` and for the acceptor's `opened`: how long to try
  * @property {AbortSignal} [signal]
  */
 
-/** @typedef {{ connection: RTCPeerConnection, channel: RTCDataChannel }} Opened */
+/** What comes on the channel before the app listens is held for it. @typedef {{ connection: RTCPeerConnection, channel: RTCDataChannel }} Opened */
 
 /**
  * An offer that waits for its answer.
@@ -66,7 +68,8 @@ export async function offerCode(options = {}) {
   const connection = open(options);
   try {
     options.prepare?.(connection);
-    const channel = connection.createDataChannel(options.label ?? 'wigwag');
+    const channel = connection.createDataChannel(options.label ?? 'wigwag', options.protocol ? { protocol: options.protocol } : undefined);
+    hold(channel);
     await connection.setLocalDescription(await connection.createOffer());
     const { code, tag } = await writeCode(await gathered(connection, options));
     return { code, tag, connection, channel, answered: false, close: () => connection.close() };
@@ -86,11 +89,14 @@ export async function acceptCode(text, options = {}) {
   const offer = await readCode(text, { type: 'offer' });
   const connection = open(options);
   try {
-    options.prepare?.(connection);
     /** @type {Promise<RTCDataChannel>} */
     const channel = new Promise((resolve) => {
-      connection.addEventListener('datachannel', (event) => resolve(event.channel), { once: true });
+      connection.addEventListener('datachannel', (event) => {
+        hold(event.channel);
+        resolve(event.channel);
+      }, { once: true });
     });
+    options.prepare?.(connection);
     const sdp = offer.sdp.replace(/^a=end-of-candidates\r?\n/gm, '');
     await usable(connection.setRemoteDescription({ type: 'offer', sdp }));
     await connection.setLocalDescription(await connection.createAnswer());

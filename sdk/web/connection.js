@@ -33,6 +33,8 @@ import { WigwagError } from './errors.js';
  * @property {boolean} begins whether we make the first offer
  * @property {(content: Content) => void} tell seals it and hands it to the server
  * @property {string} [finder] who found the peer
+ * @property {{ pc: RTCPeerConnection, channel: RTCDataChannel, plain: boolean, others: RTCDataChannel[] }} [opened] what is open already:
+ *   the connection, its main channel, whether messages stand on it as they are, and channels that the peer opened meanwhile
  * @property {() => void} gone called once, at the end
  */
 
@@ -59,7 +61,8 @@ export class Connection extends Emitter {
     /** Who found the peer: the name of a finder. @type {string | null} */
     this.finder = wiring.finder ?? null;
     this.#wiring = wiring;
-    if (wiring.begins) this.#begin();
+    if (wiring.opened) this.#adopt(wiring.opened);
+    else if (wiring.begins) this.#begin();
   }
 
   #wiring;
@@ -210,14 +213,29 @@ export class Connection extends Emitter {
 
   #begin() {
     const pc = new this.#wiring.RTCPeerConnection(this.#wiring.config);
+    // Both sides know this one beforehand, so it opens without another word.
+    this.#attach(pc, this.#channel(pc.createDataChannel('wigwag', { negotiated: true, id: 0 })));
+  }
+
+  /** @param {NonNullable<Wiring['opened']>} opened */
+  #adopt({ pc, channel, plain, others }) {
+    this.#state = 'open';
+    this.#attach(pc, this.#channel(channel, { plain, later: true }));
+    for (const [kinds, description] of /** @type {const} */ ([[this.#kinds.local, pc.localDescription], [this.#kinds.remote, pc.remoteDescription]])) {
+      for (const [line] of description?.sdp.matchAll(/^a=candidate:.*/gm) ?? []) kinds.add(kindOf(line));
+    }
+    // Whoever gets this connection listens first.
+    setTimeout(() => others.forEach((raw) => this.emit({ type: 'channel', channel: this.#channel(raw) })));
+  }
+
+  /** @param {RTCPeerConnection} pc @param {Channel} main */
+  #attach(pc, main) {
     this.#pc = pc;
     pc.onnegotiationneeded = () => void this.#offer();
     pc.onicecandidate = ({ candidate }) => this.#gathered(candidate);
     pc.oniceconnectionstatechange = () => this.#watch(pc.iceConnectionState);
     pc.ondatachannel = ({ channel }) => this.emit({ type: 'channel', channel: this.#channel(channel) });
     pc.ontrack = ({ track, streams }) => this.emit({ type: 'track', track, streams });
-    // Both sides know this one beforehand, so it opens without another word.
-    const main = this.#channel(pc.createDataChannel('wigwag', { negotiated: true, id: 0 }));
     this.#main = main;
     main.on('message', ({ data }) => this.emit({ type: 'message', data }));
     main.on('open', () => {
@@ -227,9 +245,9 @@ export class Connection extends Emitter {
     main.on('closed', () => this.end('left', null));
   }
 
-  /** @param {RTCDataChannel} raw */
-  #channel(raw) {
-    return new Channel(raw, () => this.#pc?.sctp?.maxMessageSize);
+  /** @param {RTCDataChannel} raw @param {{ plain?: boolean, later?: boolean }} [how] */
+  #channel(raw, how) {
+    return new Channel(raw, () => this.#pc?.sctp?.maxMessageSize, how);
   }
 
   async #offer() {

@@ -2,18 +2,18 @@
 
 import { WigwagError } from './errors.js';
 import { Race } from './finding.js';
+import * as parts from './parts.js';
 import { isGood, makeRecord } from './record.js';
 import { CONNECT_MS } from './terms.js';
 
 /**
+ * @import { CodeSetup, Codes, Invitation, OfferOptions } from './by-code.js'
  * @import { Calls, ConnectOptions } from './calls.js'
  * @import { Found } from './client.js'
  * @import { Connection } from './connection.js'
  * @import { Order, RaceInput, RaceOutput } from './finding.js'
- * @import { Identity } from './identity.js'
  * @import { Ask, Clock } from './line.js'
  * @import { PeerRecord } from './record.js'
- * @import { Trust } from './trust.js'
  *
  * Where a peer is, as one finder says.
  * @typedef {Partial<Found> & Pick<Found, 'state'> & { record?: PeerRecord }} Sighting
@@ -50,18 +50,20 @@ import { CONNECT_MS } from './terms.js';
  *
  * @typedef {Finding & Ask & { deadline?: number }} FindOptions
  *
- * @typedef {object} Setup
- * @property {Finder[]} known
+ * @typedef {object} FinderSetup
+ * @property {Finder[]} known beside `code`
  * @property {Finding} defaults
- * @property {SubtleCrypto} subtle
- * @property {Trust} trust
- * @property {() => { id: string, device: string, namespace: string }} self
- * @property {Identity | null} identity
+ * @property {() => { id: string, device: string, namespace: string }} self who this is
  * @property {(target: string, progress: Progress) => void} tell
  * @property {Clock} clock
+ *
+ * @typedef {Omit<CodeSetup, 'self'> & FinderSetup} Setup
  */
 
 const FIND_MS = 10_000;
+
+/** People carry codes, and take minutes. */
+const CODE_MS = 600_000;
 
 /** What came furthest comes first. */
 const FURTHEST = ['key_mismatch', 'refused', 'no_path', 'timeout', 'absent', 'not_found'];
@@ -70,9 +72,13 @@ export class Finders {
   /** @param {Setup} setup */
   constructor(setup) {
     this.#setup = setup;
+    this.#known = [this.#codeFinder(), ...setup.known];
   }
 
   #setup;
+  #known;
+  /** @type {Codes | null} */
+  #codes = null;
 
   /**
    * @param {string} target an id or a code
@@ -127,6 +133,11 @@ export class Finders {
     });
   }
 
+  /** An offer code for a person to carry, and the connection that comes of it. @param {OfferOptions} [options] @returns {Promise<Invitation>} */
+  async offerCode(options) {
+    return (await this.#byCode()).offer(options);
+  }
+
   /** What this peer says of itself, signed, for finders that tell others. @param {{ seconds?: number, where?: any }} [options] @returns {Promise<PeerRecord>} */
   record({ seconds = 3_600, where } = {}) {
     const { identity, subtle, self } = this.#setup;
@@ -134,6 +145,16 @@ export class Finders {
     const { id, device, namespace } = self();
     const made = Date.now();
     return makeRecord(subtle, identity, { namespace, id: id || identity.id, device, made, until: made + seconds * 1_000, where });
+  }
+
+  /** @returns {Finder} */
+  #codeFinder() {
+    return { name: 'code', ms: CODE_MS, takes: isCode, connect: async (code, search) => (await this.#byCode()).connect(code, search) };
+  }
+
+  async #byCode() {
+    const { Codes } = await parts.codes();
+    return (this.#codes ??= new Codes(this.#setup));
   }
 
   /** @param {string} id @param {PeerRecord | undefined} record */
@@ -151,8 +172,8 @@ export class Finders {
    * @returns {Promise<Answer>}
    */
   #search(target, options, how) {
-    const { signal, onProgress } = options;
     const { defaults, clock } = this.#setup;
+    const { signal, onProgress = defaults.onProgress, showCode = defaults.showCode } = options;
     const finders = this.#chosen(options.finders ?? defaults.finders).filter((finder) => how.can(finder) && takes(finder, target));
     const deadline = options.deadline ?? Math.max(how.least, ...finders.map(({ ms = 0 }) => ms));
     if (!finders.length) return Promise.reject(new WigwagError('no_finder', `No finder that is switched on knows what to do with "${target.slice(0, 40)}".`));
@@ -194,7 +215,10 @@ export class Finders {
         progress({ finder: name, state: 'asked', ms });
         const search = {
           ms, signal: controller.signal, namespace: this.#setup.self().namespace, options: { ...defaults, ...options },
-          showCode: (/** @type {string} */ code) => progress({ finder: name, state: 'code', code }),
+          showCode: (/** @type {string} */ code) => {
+            progress({ finder: name, state: 'code', code });
+            showCode?.(code);
+          },
         };
         this.#ask(finder, search, how).then((found) => {
           if (controller.signal.aborted) return how.unused(found);
@@ -231,12 +255,12 @@ export class Finders {
   }
 
   /** Each name once. @param {Choice[]} [choices] @returns {Finder[]} */
-  #chosen(choices = this.#setup.known) {
+  #chosen(choices = this.#known) {
     /** @type {Map<string, Finder>} */
     const chosen = new Map();
     for (const choice of choices) {
       const given = /** @type {Finder} */ (typeof choice === 'string' ? { name: choice } : choice);
-      const known = given.find || given.connect ? undefined : this.#setup.known.find(({ name }) => name === given.name);
+      const known = given.find || given.connect ? undefined : this.#known.find(({ name }) => name === given.name);
       if (!known && !given.find && !given.connect) throw new WigwagError('no_finder', `There is no finder called ${given.name} here.`);
       if (!chosen.has(given.name)) chosen.set(given.name, known ? { ...known, ms: given.ms ?? known.ms } : given);
     }

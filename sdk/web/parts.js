@@ -4,6 +4,7 @@
 /**
  * @typedef {object} Parts
  * @property {typeof import('./calls.js')} [calls] what makes connections
+ * @property {typeof import('./by-code.js')} [codes] connections by codes that people carry
  * @property {typeof import('./veil.js')} [veil] what secret rooms are hidden behind
  */
 
@@ -23,4 +24,9 @@ export async function calls() {
 /** @returns {Promise<typeof import('./veil.js')>} */
 export async function veil() {
   return brought.veil ?? import('./veil.js');
+}
+
+/** @returns {Promise<typeof import('./by-code.js')>} */
+export async function codes() {
+  return brought.codes ?? import('./by-code.js');
 }

@@ -117,6 +117,38 @@ test('listeners of the app are there before anything happens', async () => {
   assert.equal(Stand.made.at(-2)?.channel?.label, 'chat');
 });
 
+test('what comes before the app listens waits for it, in order, however it listens', async () => {
+  for (const listen of [
+    (channel, handler) => channel.addEventListener('message', handler),
+    (channel, handler) => (channel.onmessage = handler),
+  ]) {
+    const { offer, answer } = await pair();
+    say(offer.channel, 'early');
+    const [here, there] = await Promise.all([complete(offer, answer.code), answer.opened]);
+    for (const { channel } of [here, there]) say(channel, 'later');
+    const heard = [[], []];
+    [here, there].forEach(({ channel }, at) => {
+      listen(channel, ({ data }) => heard[at].push(data));
+      say(channel, 'now');
+    });
+    await Promise.resolve();
+    for (const { channel } of [here, there]) say(channel, 'then');
+    assert.deepEqual(heard, [['early', 'later', 'now', 'then'], ['later', 'now', 'then']]);
+    assert.deepEqual(Object.keys(Object.getOwnPropertyDescriptors(here.channel)).filter((name) => name === 'addEventListener'), []);
+  }
+});
+
+test('a channel on which too much comes before anybody listens is closed', async () => {
+  for (const [text, most] of [['x', 1_000], ['x'.repeat(10_000), 52]]) {
+    const { offer, answer } = await pair();
+    const { channel } = await complete(offer, answer.code);
+    for (let at = 0; at < most; at += 1) say(channel, text);
+    assert.equal(channel.readyState, 'open');
+    say(channel, text);
+    assert.equal(channel.readyState, 'closed');
+  }
+});
+
 /** @param {object} plan @param {string} reason */
 async function refused(plan, reason) {
   const PeerConnection = stand(plan);
@@ -165,7 +197,7 @@ class Stand extends EventTarget {
   }
 
   createDataChannel(label) {
-    this.channel = Object.assign(new EventTarget(), { label, readyState: 'connecting' });
+    this.channel = Object.assign(new StandChannel(), { label, readyState: 'connecting' });
     return this.channel;
   }
 
@@ -217,6 +249,29 @@ class Stand extends EventTarget {
   close() {
     this.signalingState = 'closed';
   }
+}
+
+/** A data channel with one listener of its own kind, as platforms have it. */
+class StandChannel extends EventTarget {
+  #handler = null;
+
+  get onmessage() {
+    return this.#handler;
+  }
+
+  set onmessage(handler) {
+    if (!this.#handler) this.addEventListener('message', (event) => this.#handler(event));
+    this.#handler = handler;
+  }
+
+  close() {
+    this.readyState = 'closed';
+  }
+}
+
+/** @param {EventTarget} channel @param {string} data */
+function say(channel, data) {
+  channel.dispatchEvent(new MessageEvent('message', { data }));
 }
 
 /** A description that a browser made. @param {'offer' | 'answer'} type */

@@ -195,6 +195,16 @@ test('with the real server as the fallback, a peer is found though a finder of t
   assert.equal(seen.finder, 'lan');
 });
 
+test('what a client was opened with says nothing of which device of a peer is called', async () => {
+  const server = await Server.start();
+  const surroundings = {
+    WebSocket: /** @type {any} */ (WebSocket), RTCPeerConnection: /** @type {any} */ (class {}), keep: memoryKeep(), servers: server.url, accept: () => 'not now',
+  };
+  const [alice, bob] = await Promise.all(['laptop', 'phone'].map(async (device) => Wigwag.open({ ...surroundings, device, identity: await Identity.make() })));
+  ends.push(() => [alice, bob].forEach((client) => client.close()), () => server.stop());
+  await assert.rejects(alice.connect(bob.id), { reason: 'refused', message: 'not now' });
+});
+
 /** Finders of which two do what the test says, with a clock that the test moves. */
 function search(defaults = {}) {
   /** @type {{ name: string, search: import('../finders.js').Search, answer: (found: any) => void, fail: (error: Error) => void }[]} */
@@ -215,7 +225,9 @@ function search(defaults = {}) {
   const trust = new Trust(subtle, memoryKeep(), () => 'chess');
   const finders = new Finders({
     known: ['lan', 'server'].map((name) => ({ name, find: ask(name), connect: ask(name) })),
-    defaults, subtle, trust, identity: null, clock,
+    defaults, subtle, trust, identity: null, clock, RTCPeerConnection: undefined,
+    ice: () => [],
+    add: () => {},
     self: () => ({ id: 'me', device: '', namespace: 'chess' }),
     tell: (target, each) => progress.push(each),
   });

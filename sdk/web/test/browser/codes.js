@@ -29,7 +29,7 @@ const BROWSERS = {
 const LONGEST = 250;
 
 const site = createServer(async (request, answer) => {
-  const [, name] = /^\/(code[a-z-]*|errors)\.js$/.exec(request.url ?? '') ?? [];
+  const [, name] = /^\/(code[a-z-]*|errors|hold)\.js$/.exec(request.url ?? '') ?? [];
   answer.setHeader('content-type', name ? 'text/javascript' : 'text/html');
   answer.end(name ? await readFile(new URL(`../../${name}.js`, import.meta.url)) : '<!doctype html><title>codes</title>');
 });
