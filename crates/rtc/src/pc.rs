@@ -1,0 +1,804 @@
+//! The machine under a connection: time, datagrams and orders go in; datagrams, events and the time to be called again come out.
+//! It opens no socket and reads no clock. Sessions, ICE, DTLS and SCTP are `str0m`'s, STUN and TURN `turn-client-proto`'s; what is added
+//! is how they fit: which addresses are offered, what an offer that crosses another does, and that nothing fills the memory.
+
+mod channels;
+mod gather;
+mod probe;
+mod relay;
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::net::{Protocol, Receive};
+use str0m::{IceConnectionState, IceCreds, Rtc, RtcConfig, RtcError};
+
+use crate::channel::{ChannelInit, Message};
+use crate::description::{self, Candidate, Description, Kind};
+use crate::error::Error;
+use crate::event::{IceState, Path, Reason, Stats};
+use crate::settings::{FAILED_AFTER, MESSAGE_BYTES_MAX, Policy};
+use channels::Channels;
+use gather::{Found, Gatherer, Taken};
+
+/// What the library may hold of messages that are underway.
+const UNDERWAY_BYTES: usize = 2 * 1024 * 1024;
+
+/// How much the other end may have underway to us: more than one message, so that a long way does not slow it down.
+const WINDOW_BYTES: u32 = 2 * 1024 * 1024;
+
+/// While nobody reads, so much of what arrives is kept and not yet acknowledged: what the window lets come, with what is around it.
+const PARKED_BYTES: usize = 3 * 1024 * 1024;
+
+/// Addresses of the other end that are tried in one search for a path, and that may ask us something.
+const REMOTES_MAX: usize = 64;
+const ASKERS_MAX: usize = 256;
+
+const NONSENSE: &str = "it does not read as one";
+
+/// A channel, for as long as its connection lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelKey(u32);
+
+impl ChannelKey {
+    /// The same as a number.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The one with this number.
+    pub fn of(number: u32) -> Self {
+        Self(number)
+    }
+}
+
+/// A stream to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(u32);
+
+/// How a server is spoken to, and what for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// STUN over UDP.
+    Stun,
+    /// TURN over UDP.
+    TurnUdp,
+    /// TURN over TCP.
+    TurnTcp,
+    /// TURN over TLS, and the name that the certificate must have.
+    TurnTls(String),
+}
+
+/// A STUN or TURN server whose name has been looked up.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Server {
+    /// How it is spoken to.
+    pub transport: Transport,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// The address of ours from which it is reached.
+    pub via: IpAddr,
+    /// For TURN.
+    pub username: String,
+    /// For TURN.
+    pub credential: String,
+}
+
+/// What happens to the machine.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Nothing but time.
+    Timeout,
+    /// There is a socket, bound to this address; it is told to the other end, or only reaches servers.
+    Socket {
+        /// Where it is bound.
+        local: SocketAddr,
+        /// Whether the other end is told of it.
+        offered: bool,
+    },
+    /// A socket is gone.
+    SocketGone {
+        /// Where it was bound.
+        local: SocketAddr,
+    },
+    /// A datagram came.
+    Datagram {
+        /// The socket.
+        local: SocketAddr,
+        /// Who sent it.
+        from: SocketAddr,
+        /// What is in it.
+        data: &'a [u8],
+    },
+    /// A stream that was asked for stands.
+    StreamOpened {
+        /// Which.
+        stream: StreamId,
+        /// Our end of it.
+        local: SocketAddr,
+    },
+    /// A stream ended, or never stood.
+    StreamClosed {
+        /// Which.
+        stream: StreamId,
+    },
+    /// Bytes came on a stream.
+    StreamData {
+        /// Which.
+        stream: StreamId,
+        /// The bytes.
+        data: &'a [u8],
+    },
+    /// There are no more servers to be named.
+    ServersEnd,
+}
+
+/// What the machine wants done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send a datagram.
+    Datagram {
+        /// The socket.
+        from: SocketAddr,
+        /// To whom.
+        to: SocketAddr,
+        /// What.
+        data: Vec<u8>,
+    },
+    /// Open a stream.
+    Connect {
+        /// How it will be called.
+        stream: StreamId,
+        /// To whom.
+        to: SocketAddr,
+        /// With TLS, and a certificate of this name.
+        tls: Option<String>,
+    },
+    /// Write to a stream.
+    Stream {
+        /// Which.
+        stream: StreamId,
+        /// What.
+        data: Vec<u8>,
+    },
+    /// End a stream when all is written.
+    HangUp {
+        /// Which.
+        stream: StreamId,
+    },
+    /// Something happened.
+    Event(Event),
+}
+
+/// What happened on the connection.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The other end should be told that we can be reached here too.
+    Candidate(Candidate),
+    /// There will be no more candidates until the next restart.
+    Gathered,
+    /// How far the search for a path has come.
+    Ice(IceState),
+    /// A channel of ours is open.
+    ChannelOpened(ChannelKey),
+    /// The other end opened a channel.
+    Channel(ChannelKey, ChannelInit),
+    /// A channel is closed.
+    ChannelClosed(ChannelKey),
+    /// Something was said on a channel.
+    Message(ChannelKey, Message),
+    /// So much of what waited on a channel has left.
+    Room(ChannelKey, usize),
+    /// It is over.
+    Closed(Reason),
+}
+
+/// Wraps calls into the STUN and TURN library, which names addresses in spans that a log at its usual level would show.
+fn quietly<T>(call: impl FnOnce() -> T) -> T {
+    tracing::dispatcher::with_default(&tracing::Dispatch::none(), call)
+}
+
+/// One end of a connection.
+pub struct Pc {
+    rtc: Rtc,
+    creds: IceCreds,
+    gather: Gatherer,
+    channels: Channels,
+    outputs: VecDeque<Output>,
+    rtc_deadline: Instant,
+    gather_deadline: Instant,
+    pending: Option<SdpPendingOffer>,
+    /// What we said last, without candidates.
+    local: Option<Description>,
+    locals: Vec<str0m::Candidate>,
+    /// Whether descriptions went both ways.
+    agreed: bool,
+    gathered: bool,
+    early: Vec<Candidate>,
+    remotes: Vec<(SocketAddr, String)>,
+    askers: Vec<SocketAddr>,
+    message_bytes: usize,
+    ice: IceState,
+    silent_since: Option<Instant>,
+    parked: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
+    parked_bytes: usize,
+    paused: bool,
+    stats: Stats,
+    /// The two ends of the path that is in use.
+    path: Option<(SocketAddr, SocketAddr)>,
+    closed: bool,
+}
+
+impl Pc {
+    /// A connection that nobody knows of yet.
+    pub fn new(now: Instant, policy: Policy) -> Self {
+        let creds = IceCreds::new();
+        Self {
+            rtc: build(now, &creds),
+            creds,
+            gather: Gatherer::new(now, policy == Policy::All),
+            channels: Channels::default(),
+            outputs: VecDeque::new(),
+            rtc_deadline: now,
+            gather_deadline: now,
+            pending: None,
+            local: None,
+            locals: Vec::new(),
+            agreed: false,
+            gathered: false,
+            early: Vec::new(),
+            remotes: Vec::new(),
+            askers: Vec::new(),
+            message_bytes: MESSAGE_BYTES_MAX,
+            ice: IceState::New,
+            silent_since: None,
+            parked: VecDeque::new(),
+            parked_bytes: 0,
+            paused: false,
+            stats: Stats::default(),
+            path: None,
+            closed: false,
+        }
+    }
+
+    /// What is to be done next.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to be called with [`Input::Timeout`], if nothing happens before.
+    pub fn deadline(&self) -> Instant {
+        let failed = self.silent_since.map(|since| since + FAILED_AFTER);
+        let next = self.rtc_deadline.min(self.gather_deadline);
+        failed.map_or(next, |failed| failed.min(next))
+    }
+
+    /// Takes in what happened.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        if self.closed {
+            return;
+        }
+        let mut found = Vec::new();
+        match input {
+            Input::Timeout => self.time(now),
+            Input::Socket { local, offered } => self.gather.add_socket(now, local, offered, &mut found),
+            Input::SocketGone { local } => self.gather.remove_socket(local, &mut found),
+            Input::Datagram { local, from, data } => match self.gather.datagram(now, local, from, data, &mut found) {
+                Taken::Used => {}
+                Taken::Peer { to, from, data } => self.packet(now, to, from, &data),
+            },
+            Input::StreamOpened { stream, local } => self.gather.stream_opened(stream, local),
+            Input::StreamClosed { stream } => self.gather.stream_closed(stream, &mut found),
+            Input::StreamData { stream, data } => {
+                let mut packets = Vec::new();
+                self.gather.stream_data(now, stream, data, |to, from, data| packets.push((to, from, data.to_vec())));
+                for (to, from, data) in packets {
+                    self.packet(now, to, from, &data);
+                }
+            }
+            Input::ServersEnd => self.gather.servers_end(),
+        }
+        let quiet = matches!(input, Input::Datagram { .. })
+            && found.is_empty()
+            && now < self.gather_deadline
+            && !self.pending_relays();
+        if !quiet {
+            self.search(now, found);
+        }
+        self.settle(now);
+    }
+
+    /// Names a server to ask.
+    pub fn server(&mut self, now: Instant, server: Server) {
+        self.gather.add_server(now, server);
+        self.search(now, Vec::new());
+    }
+
+    /// Begins the search for our own addresses anew: sockets stay, servers are to be named again.
+    pub fn gather_again(&mut self, now: Instant) {
+        self.gathered = false;
+        self.gather.again(now);
+    }
+
+    /// What waits for a channel to open, or opens it. It does so when both ends have described themselves.
+    pub fn channel(&mut self, now: Instant, init: ChannelInit) -> Result<ChannelKey, Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        let key = self.channels.want(&mut self.rtc, init)?;
+        if self.agreed {
+            self.channels.open_wanted(&mut self.rtc);
+            self.time(now);
+            self.settle(now);
+        }
+        Ok(key)
+    }
+
+    /// Says something on a channel, as soon as it is open and there is room.
+    pub fn send(&mut self, now: Instant, key: ChannelKey, message: Message) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        let (size, most) = (message.len(), self.message_bytes_max());
+        if size > most {
+            return Err(Error::TooLarge { size, most });
+        }
+        if size == 0 {
+            // The library would send nothing and count it as sent, and the channel would stand still for ever.
+            return Err(Error::Empty);
+        }
+        self.channels.push(key, message)?;
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Ends a channel when all that was said on it has arrived.
+    pub fn close_channel(&mut self, now: Instant, key: ChannelKey) {
+        let outputs = &mut self.outputs;
+        self.channels.close(key, |event| outputs.push_back(Output::Event(event)));
+        self.settle(now);
+    }
+
+    /// How large a message may be that we send.
+    pub fn message_bytes_max(&self) -> usize {
+        self.message_bytes
+    }
+
+    /// Bytes of a channel that are underway: given to the network, and not known to have arrived.
+    pub fn underway(&mut self, key: ChannelKey) -> usize {
+        self.channels.underway(&mut self.rtc, key)
+    }
+
+    /// Numbers about the connection.
+    pub fn stats(&self) -> Stats {
+        let Some((ours, theirs)) = self.path else { return self.stats.clone() };
+        let relayed = self.gather.is_relayed(ours);
+        let remote =
+            self.remotes.iter().find(|(address, _)| *address == theirs).map_or("prflx", |(_, kind)| kind.as_str());
+        Stats {
+            path: Some(if relayed || remote == "relay" { Path::Turn } else { Path::Direct }),
+            local: Some(if relayed { "relay" } else { "host" }),
+            remote: Some(remote.to_owned()),
+            ..self.stats.clone()
+        }
+    }
+
+    /// What we said last, with all candidates found since.
+    pub fn local_description(&self) -> Option<Description> {
+        let local = self.local.as_ref()?;
+        Some(Description { kind: local.kind, sdp: self.complete(&local.sdp) })
+    }
+
+    /// Whether an offer of ours waits for its answer.
+    pub fn is_offering(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// An offer: the first one, or one that restarts the search for a path.
+    pub fn offer(&mut self, now: Instant, restart: bool) -> Result<Description, Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        self.time(now);
+        self.drain(now);
+        let made = if self.agreed {
+            if !restart {
+                return Err(Error::Nothing);
+            }
+            let mut api = self.rtc.sdp_api();
+            api.ice_restart(true);
+            api.apply()
+        } else {
+            if self.pending.take().is_some() {
+                self.rebuild(now);
+            }
+            let (key, config) = self.channels.first_wanted().ok_or(Error::Nothing)?;
+            let mut api = self.rtc.sdp_api();
+            let id = api.add_channel_with_config(config);
+            let made = api.apply();
+            self.channels.told(key, id);
+            made
+        };
+        let (offer, pending) = made.ok_or(Error::Nothing)?;
+        self.pending = Some(pending);
+        self.settle(now);
+        Ok(self.said(Kind::Offer, offer.to_sdp_string()))
+    }
+
+    /// Takes the other end's description in, and answers if it is an offer. An offer takes the place of one of ours that is outstanding:
+    /// who should not give way does not call this.
+    pub fn describe(&mut self, now: Instant, remote: &Description) -> Result<Option<Description>, Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        if remote.sdp.len() > description::DESCRIPTION_BYTES_MAX {
+            return Err(Error::Description("it is too long".to_owned()));
+        }
+        let sdp = description::readable(&remote.sdp);
+        self.time(now);
+        self.drain(now);
+        let answer = match remote.kind {
+            Kind::Offer => {
+                let offer = SdpOffer::from_sdp_string(&sdp).map_err(|_| Error::Description(NONSENSE.to_owned()))?;
+                if self.pending.take().is_some() && !self.agreed {
+                    self.rebuild(now);
+                }
+                Some(self.rtc.sdp_api().accept_offer(offer).map_err(unreadable))
+            }
+            Kind::Answer => {
+                let pending = self.pending.take().ok_or(Error::Stale)?;
+                let answer = SdpAnswer::from_sdp_string(&sdp).map_err(|_| Error::Description(NONSENSE.to_owned()))?;
+                self.rtc.sdp_api().accept_answer(pending, answer).map_err(unreadable)?;
+                None
+            }
+        };
+        self.drain(now);
+        let answer = answer.transpose()?;
+        self.heard(&sdp);
+        self.channels.open_wanted(&mut self.rtc);
+        self.time(now);
+        self.settle(now);
+        self.candidates(now, &[]);
+        Ok(answer.map(|answer| self.said(Kind::Answer, answer.to_sdp_string())))
+    }
+
+    /// Takes candidates of the other end; those that come before its description wait for it.
+    pub fn candidates(&mut self, now: Instant, candidates: &[Candidate]) {
+        if self.closed {
+            return;
+        }
+        let room = REMOTES_MAX.saturating_sub(self.early.len());
+        self.early.extend(candidates.iter().take(room).cloned());
+        if !self.agreed {
+            return;
+        }
+        for candidate in std::mem::take(&mut self.early) {
+            let line = candidate.candidate.trim();
+            let line = line.strip_prefix("a=").unwrap_or(line);
+            if !description::usable(line) || self.remotes.len() >= REMOTES_MAX {
+                continue;
+            }
+            let Ok(mut parsed) = str0m::Candidate::from_sdp_string(line) else { continue };
+            if let (None, Some(ufrag)) = (parsed.ufrag(), &candidate.username_fragment) {
+                parsed.set_ufrag(ufrag);
+            }
+            self.met(now, parsed.addr(), parsed.kind());
+            self.rtc.add_remote_candidate(parsed);
+            self.time(now);
+            self.drain(now);
+        }
+        self.search(now, Vec::new());
+        self.settle(now);
+    }
+
+    /// While paused, what arrives on channels is kept and not acknowledged, so that the other end slows down and then waits.
+    pub fn pause(&mut self, now: Instant, paused: bool) {
+        self.paused = paused;
+        while let Some((to, from, data)) = if self.paused { None } else { self.parked.pop_front() } {
+            self.parked_bytes -= data.len();
+            self.packet(now, to, from, &data);
+        }
+        self.settle(now);
+    }
+
+    /// Ends the connection: what is to be sent then is said once.
+    pub fn close(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        let _ = self.rtc.close();
+        self.drain(now);
+        self.gather.close(now, &mut self.outputs);
+        self.over(Reason::Closed);
+    }
+
+    /// A packet that is for the library.
+    fn packet(&mut self, now: Instant, to: SocketAddr, from: SocketAddr, data: &[u8]) {
+        if self.closed || (!self.gather.is_relayed(to) && !self.locals.iter().any(|ours| ours.addr() == to)) {
+            return;
+        }
+        let is_session = data.first().is_some_and(|byte| (20..64).contains(byte));
+        if is_session && self.paused {
+            if self.parked_bytes + data.len() <= PARKED_BYTES {
+                self.parked_bytes += data.len();
+                self.parked.push_back((to, from, data.to_vec()));
+            }
+            return;
+        }
+        let Ok(receive) = Receive::new(Protocol::Udp, from, to, data) else { return };
+        let input = str0m::Input::Receive(now, receive);
+        if !is_session {
+            // Whoever asks with our password from ever other addresses does not make us remember them all.
+            if !self.askers.contains(&from) {
+                if self.askers.len() >= ASKERS_MAX || !self.rtc.accepts(&input) {
+                    return;
+                }
+                self.askers.push(from);
+            }
+        }
+        // A packet that the library refuses is one that anybody can send.
+        let _ = self.rtc.handle_input(input);
+        self.drain(now);
+    }
+
+    /// Nothing but time, for the library.
+    fn time(&mut self, now: Instant) {
+        if let Err(error) = self.rtc.handle_input(str0m::Input::Timeout(now)) {
+            self.over(Reason::Failed(error.to_string()));
+        }
+        if self.silent_since.is_some_and(|since| now >= since + FAILED_AFTER) {
+            self.silent_since = None;
+            self.ice(now, IceState::Failed);
+        }
+    }
+
+    /// Hands over what may be sent, and hears the library each time until it has nothing more to say.
+    fn settle(&mut self, now: Instant) {
+        self.drain(now);
+        while !self.closed && self.channels.is_busy() {
+            let outputs = &mut self.outputs;
+            if !self.channels.step(&mut self.rtc, |event| outputs.push_back(Output::Event(event))) {
+                return;
+            }
+            self.drain(now);
+        }
+    }
+
+    /// Hears the library until it has nothing more to say.
+    fn drain(&mut self, now: Instant) {
+        while !self.closed {
+            match self.rtc.poll_output() {
+                Ok(str0m::Output::Timeout(at)) => {
+                    self.rtc_deadline = at;
+                    break;
+                }
+                Ok(str0m::Output::Transmit(transmit)) => self.transmit(now, transmit),
+                Ok(str0m::Output::Event(event)) => self.event(now, event),
+                Err(error) => self.over(Reason::Failed(error.to_string())),
+            }
+        }
+        if !self.closed && !self.rtc.is_alive() {
+            self.over(Reason::Failed("the session broke".to_owned()));
+        }
+    }
+
+    fn transmit(&mut self, now: Instant, transmit: str0m::net::Transmit) {
+        let (from, to) = (transmit.source, transmit.destination);
+        let data: Vec<u8> = transmit.contents.into();
+        if data.first().is_some_and(|byte| *byte >= 20) {
+            self.path = Some((from, to));
+        }
+        if self.gather.is_relayed(from) {
+            let output = self.gather.relay(now, from, to, data);
+            // A permit that was lacking is asked for when the search is polled.
+            if output.is_none() {
+                self.gather_deadline = now;
+            }
+            self.outputs.extend(output);
+        } else {
+            self.outputs.push_back(Output::Datagram { from, to, data });
+        }
+    }
+
+    fn event(&mut self, now: Instant, event: str0m::Event) {
+        let outputs = &mut self.outputs;
+        let emit = |event| outputs.push_back(Output::Event(event));
+        match event {
+            str0m::Event::IceConnectionStateChange(state) => self.ice(
+                now,
+                match state {
+                    IceConnectionState::New => IceState::New,
+                    IceConnectionState::Checking => IceState::Checking,
+                    IceConnectionState::Connected | IceConnectionState::Completed => IceState::Connected,
+                    IceConnectionState::Disconnected => IceState::Disconnected,
+                },
+            ),
+            str0m::Event::ChannelOpen(id, label) => self.channels.opened(&mut self.rtc, id, label, emit),
+            str0m::Event::ChannelClose(id) => self.channels.closed(id, emit),
+            str0m::Event::ChannelData(data) => {
+                if let Some(key) = self.channels.key_of(data.id) {
+                    let message = if data.binary {
+                        Message::Binary(data.data.into())
+                    } else {
+                        Message::Text(
+                            String::from_utf8(data.data)
+                                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+                        )
+                    };
+                    outputs.push_back(Output::Event(Event::Message(key, message)));
+                }
+            }
+            str0m::Event::PeerStats(stats) => {
+                self.stats.sent = stats.peer_bytes_tx;
+                self.stats.received = stats.peer_bytes_rx;
+                self.stats.rtt = stats.selected_candidate_pair.and_then(|pair| pair.current_round_trip_time);
+            }
+            str0m::Event::Closed => {
+                // What the library has to say to this is said before the end.
+                for _ in 0..16 {
+                    match self.rtc.poll_output() {
+                        Ok(str0m::Output::Transmit(transmit)) => self.transmit(now, transmit),
+                        Ok(str0m::Output::Event(_)) => {}
+                        Ok(str0m::Output::Timeout(_)) | Err(_) => break,
+                    }
+                }
+                self.gather.close(now, &mut self.outputs);
+                self.over(Reason::Left);
+            }
+            _ => {}
+        }
+    }
+
+    fn ice(&mut self, now: Instant, state: IceState) {
+        if self.ice == state || self.closed {
+            return;
+        }
+        self.ice = state;
+        self.silent_since = (state == IceState::Disconnected).then_some(now);
+        self.outputs.push_back(Output::Event(Event::Ice(state)));
+    }
+
+    fn pending_relays(&self) -> bool {
+        self.agreed && self.ice != IceState::Connected
+    }
+
+    /// Moves the search for our own addresses on.
+    fn search(&mut self, now: Instant, mut found: Vec<Found>) {
+        if self.closed {
+            return;
+        }
+        loop {
+            let next = self.gather.poll(now, &mut self.outputs, &mut found);
+            self.gather_deadline = next;
+            for found in found.drain(..) {
+                self.found(now, found);
+            }
+            if next > now || self.closed {
+                break;
+            }
+        }
+    }
+
+    fn found(&mut self, now: Instant, found: Found) {
+        let candidate = match found {
+            Found::Host(address) => str0m::Candidate::host(address, "udp"),
+            Found::Reflexive { address, base } => str0m::Candidate::server_reflexive(address, base, "udp"),
+            Found::Relayed { address, local } => str0m::Candidate::relayed(address, local, "udp"),
+            Found::Lost(address) => {
+                for lost in
+                    self.locals.extract_if(.., |candidate| candidate.addr() == address || candidate.local() == address)
+                {
+                    self.rtc.direct_api().invalidate_candidate(&lost);
+                }
+                self.time(now);
+                self.drain(now);
+                return;
+            }
+            Found::End => {
+                if !self.gathered {
+                    self.gathered = true;
+                    self.outputs.push_back(Output::Event(Event::Gathered));
+                }
+                return;
+            }
+        };
+        let Ok(candidate) = candidate else { return };
+        let Some(taken) = self.rtc.add_local_candidate(candidate).cloned() else { return };
+        self.time(now);
+        self.drain(now);
+        if let Some(local) = &self.local {
+            let candidate = Candidate {
+                candidate: self.line(&taken, &local.sdp),
+                sdp_mid: description::attribute(&local.sdp, "mid").map(str::to_owned),
+                sdp_m_line_index: Some(0),
+                username_fragment: description::attribute(&local.sdp, "ice-ufrag").map(str::to_owned),
+            };
+            self.outputs.push_back(Output::Event(Event::Candidate(candidate)));
+        }
+        self.locals.push(taken);
+    }
+
+    /// A candidate of ours as the other end reads it, in the search that this description belongs to.
+    fn line(&self, candidate: &str0m::Candidate, sdp: &str) -> String {
+        let mut candidate = candidate.clone();
+        if let Some(ufrag) = description::attribute(sdp, "ice-ufrag") {
+            candidate.set_ufrag(ufrag);
+        }
+        candidate.to_sdp_string()
+    }
+
+    fn complete(&self, sdp: &str) -> String {
+        description::completed(sdp, self.locals.iter().map(|candidate| self.line(candidate, sdp)), MESSAGE_BYTES_MAX)
+    }
+
+    fn said(&mut self, kind: Kind, sdp: String) -> Description {
+        let complete = Description { kind, sdp: self.complete(&sdp) };
+        self.local = Some(Description { kind, sdp });
+        complete
+    }
+
+    /// What the other end's description says beside what the library reads in it.
+    fn heard(&mut self, sdp: &str) {
+        if !self.agreed {
+            self.message_bytes = description::message_bytes_max(sdp).min(MESSAGE_BYTES_MAX);
+        }
+        self.agreed = true;
+        self.remotes.clear();
+        self.askers.clear();
+        let lines =
+            sdp.lines().filter_map(|line| line.strip_prefix("a=")).filter(|line| line.starts_with("candidate:"));
+        let candidates: Vec<_> =
+            lines.filter_map(|line| str0m::Candidate::from_sdp_string(line).ok()).take(REMOTES_MAX).collect();
+        let now = self.rtc_deadline;
+        for candidate in candidates {
+            self.met(now, candidate.addr(), candidate.kind());
+        }
+    }
+
+    /// The other end may be at this address.
+    fn met(&mut self, now: Instant, address: SocketAddr, kind: str0m::CandidateKind) {
+        if !self.remotes.iter().any(|(known, _)| *known == address) {
+            self.remotes.push((address, kind.to_string()));
+            self.gather.permit(now, address.ip());
+        }
+    }
+
+    /// Another library in place of one that made an offer which is not to stand: nothing of it has been used yet.
+    fn rebuild(&mut self, now: Instant) {
+        self.rtc = build(now, &self.creds);
+        self.channels.forgotten();
+        for candidate in self.locals.clone() {
+            self.rtc.add_local_candidate(candidate);
+            self.drain(now);
+        }
+    }
+
+    fn over(&mut self, reason: Reason) {
+        if !self.closed {
+            self.closed = true;
+            self.parked.clear();
+            self.outputs.push_back(Output::Event(Event::Closed(reason)));
+        }
+    }
+}
+
+fn build(now: Instant, creds: &IceCreds) -> Rtc {
+    let mut config = RtcConfig::new()
+        .set_local_ice_credentials(creds.clone())
+        .clear_codecs()
+        .set_stats_interval(Some(std::time::Duration::from_secs(1)))
+        .set_sctp_max_buffered_amount(UNDERWAY_BYTES)
+        .set_sctp_max_message_size(WINDOW_BYTES);
+    config.set_max_stun_rto(std::time::Duration::from_millis(1_500));
+    config.set_max_stun_retransmits(6);
+    config.build(now)
+}
+
+fn unreadable(error: RtcError) -> Error {
+    Error::Description(match error {
+        RtcError::RemoteSdp(text) => text,
+        error => error.to_string(),
+    })
+}
