@@ -1,0 +1,347 @@
+//! How two engines agree: offers and answers, glare, candidates in bundles, restarts, and how long a lost path is looked for.
+
+use std::collections::BTreeSet;
+
+use super::terms::{At, CallError, ConnectionState, EngineEvent, IceState, Order};
+use crate::sealed::{Candidate, Content, Description, DescriptionKind};
+use crate::time::Moment;
+
+/// Candidates that are found within this time travel together.
+const GATHER_MS: u64 = 30;
+
+/// How long a path may be silent before another is looked for, and how long that may take.
+const SILENT_MS: u64 = 3_000;
+const MEND_MS: u64 = 60_000;
+
+/// One search for a path is not disturbed by the next for so long.
+const RESTART_MS: u64 = 5_000;
+
+/// More candidates than this do not wait for a description.
+const EARLY_MAX: usize = 256;
+
+/// One connection's negotiation.
+#[derive(Debug)]
+pub(super) struct Negotiation {
+    polite: bool,
+    state: ConnectionState,
+    /// Whether there is an engine.
+    begun: bool,
+    /// The description that the engine is to make.
+    awaited: Option<DescriptionKind>,
+    /// Whether an offer of ours is not answered yet.
+    offering: Option<Offer>,
+    /// A restart that has to wait until nothing is offered.
+    wanted: bool,
+    described: bool,
+    ufrag: String,
+    early: Vec<Candidate>,
+    found: Vec<Option<Candidate>>,
+    gathered_at: Moment,
+    restart_at: Moment,
+    restarted: Option<Moment>,
+    look_at: Moment,
+    give_up_at: Moment,
+    ice: IceState,
+    local: BTreeSet<String>,
+    remote: BTreeSet<String>,
+}
+
+/// An offer of ours.
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    restart: bool,
+}
+
+/// What comes of a step.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// For the engine.
+    Order(Order),
+    /// For the other side.
+    Tell(Content),
+    /// The connection is like this now.
+    State(ConnectionState),
+    /// It is over, and why.
+    End(&'static str, Option<CallError>),
+}
+
+impl Negotiation {
+    /// A negotiation with whoever gives way or not.
+    pub(super) fn new(polite: bool) -> Self {
+        Self {
+            polite,
+            state: ConnectionState::Connecting,
+            begun: false,
+            awaited: None,
+            offering: None,
+            wanted: false,
+            described: false,
+            ufrag: String::new(),
+            early: Vec::new(),
+            found: Vec::new(),
+            gathered_at: Moment::NEVER,
+            restart_at: Moment::NEVER,
+            restarted: None,
+            look_at: Moment::NEVER,
+            give_up_at: Moment::NEVER,
+            ice: IceState::Checking,
+            local: BTreeSet::new(),
+            remote: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn state(&self) -> ConnectionState {
+        self.state
+    }
+
+    /// Makes the first offer.
+    pub(super) fn begin(&mut self, out: &mut Vec<Step>) {
+        self.engine(out);
+        self.offer(false, out);
+    }
+
+    /// What the other side sealed for us.
+    pub(super) fn take(&mut self, now: Moment, content: Content, out: &mut Vec<Step>) {
+        if self.state == ConnectionState::Closed {
+            return;
+        }
+        if content.bye.is_some() {
+            return self.end("left", None, out);
+        }
+        if let Some(description) = content.description {
+            self.described(now, description, out);
+        }
+        if let Some(candidates) = content.candidates {
+            self.candidates(candidates.into_iter().flatten().collect(), out);
+        }
+    }
+
+    /// What our engine has to say.
+    pub(super) fn hear(&mut self, now: Moment, event: EngineEvent, out: &mut Vec<Step>) {
+        if self.state == ConnectionState::Closed {
+            return;
+        }
+        match event {
+            EngineEvent::Described(description) => {
+                // An offer that gave way is not told any more.
+                if self.awaited == Some(description.kind) {
+                    self.awaited = None;
+                    out.push(Step::Tell(Content { description: Some(description), ..Content::default() }));
+                    self.settle(now, out);
+                }
+            }
+            EngineEvent::Candidate(candidate) => self.gathered(now, candidate, out),
+            EngineEvent::Ice(state) => self.watch(now, state, out),
+            EngineEvent::Open => self.set(ConnectionState::Open, out),
+            EngineEvent::Left => self.end("left", None, out),
+            EngineEvent::Failed(why) => self.end("failed", Some(CallError::Failed(why)), out),
+        }
+    }
+
+    /// Looks for a better path: the network is another one, or the path is gone.
+    pub(super) fn mend(&mut self, now: Moment, out: &mut Vec<Step>) {
+        if !self.described || self.state == ConnectionState::Closed || self.restart_at != Moment::NEVER {
+            return;
+        }
+        match self.restarted.map(|restarted| restarted + RESTART_MS).filter(|at| *at > now) {
+            Some(at) => self.restart_at = at,
+            None => self.restart(now, out),
+        }
+    }
+
+    /// The session is another one: an offer of ours may never have arrived.
+    pub(super) fn fresh(&mut self, now: Moment, out: &mut Vec<Step>) {
+        if self.state == ConnectionState::Open || !self.described {
+            return;
+        }
+        self.offering = None;
+        self.mend(now, out);
+        self.settle(now, out);
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self, now: Moment, out: &mut Vec<Step>) {
+        if self.gathered_at <= now {
+            self.tell_found(out);
+        }
+        if self.restart_at <= now {
+            self.restart_at = Moment::NEVER;
+            self.restart(now, out);
+        }
+        if self.look_at <= now {
+            if self.give_up_at <= now {
+                return self.end("no_path", Some(self.failure()), out);
+            }
+            self.mend(now, out);
+            self.look_at = now + SILENT_MS * 3;
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Moment {
+        self.gathered_at.or(self.restart_at).or(self.look_at)
+    }
+
+    /// Ends it.
+    pub(super) fn end(&mut self, reason: &'static str, error: Option<CallError>, out: &mut Vec<Step>) {
+        if self.state == ConnectionState::Closed {
+            return;
+        }
+        (self.gathered_at, self.restart_at, self.look_at) = (Moment::NEVER, Moment::NEVER, Moment::NEVER);
+        if self.begun {
+            out.push(Step::Order(Order::End));
+        }
+        self.set(ConnectionState::Closed, out);
+        out.push(Step::End(reason, error));
+    }
+
+    /// Why there is no connection, as far as it can be told from here.
+    pub(super) fn failure(&self) -> CallError {
+        if self.ice == IceState::Connected {
+            CallError::Timeout { at: At::Channel }
+        } else if self.remote.is_empty() {
+            CallError::Timeout { at: At::Path }
+        } else {
+            let list = |kinds: &BTreeSet<String>| kinds.iter().cloned().collect();
+            CallError::NoPath { local: list(&self.local), remote: list(&self.remote) }
+        }
+    }
+
+    fn engine(&mut self, out: &mut Vec<Step>) {
+        if !std::mem::replace(&mut self.begun, true) {
+            out.push(Step::Order(Order::Begin));
+        }
+    }
+
+    fn offer(&mut self, restart: bool, out: &mut Vec<Step>) {
+        self.awaited = Some(DescriptionKind::Offer);
+        self.offering = Some(Offer { restart });
+        out.push(Step::Order(Order::Offer { restart }));
+    }
+
+    fn restart(&mut self, now: Moment, out: &mut Vec<Step>) {
+        self.wanted = true;
+        self.settle(now, out);
+    }
+
+    /// What had to wait until nothing is offered.
+    fn settle(&mut self, now: Moment, out: &mut Vec<Step>) {
+        if self.wanted && self.offering.is_none() && self.awaited.is_none() {
+            self.wanted = false;
+            self.restarted = Some(now);
+            self.offer(true, out);
+        }
+    }
+
+    fn described(&mut self, now: Moment, description: Description, out: &mut Vec<Step>) {
+        self.engine(out);
+        match (description.kind, self.offering) {
+            // Both offer at once: the impolite one's offer is the one.
+            (DescriptionKind::Offer, Some(_)) if !self.polite => return,
+            (DescriptionKind::Offer, before) => {
+                let is_new = ufrag(&description.sdp) != self.ufrag;
+                // Theirs is a search anew as well, or ours is made once more.
+                self.wanted |= before.is_some_and(|offer| offer.restart) && !is_new;
+                (self.offering, self.awaited) = (None, Some(DescriptionKind::Answer));
+            }
+            (DescriptionKind::Answer, Some(_)) if self.awaited.is_none() => self.offering = None,
+            (DescriptionKind::Answer, _) => return,
+        }
+        let ufrag = ufrag(&description.sdp).to_owned();
+        if ufrag != self.ufrag {
+            (self.ufrag, self.restarted) = (ufrag, Some(now));
+        }
+        self.described = true;
+        out.push(Step::Order(Order::Describe(description)));
+        let early = std::mem::take(&mut self.early);
+        if !early.is_empty() {
+            out.push(Step::Order(Order::Candidates(early)));
+        }
+        self.settle(now, out);
+    }
+
+    fn candidates(&mut self, candidates: Vec<Candidate>, out: &mut Vec<Step>) {
+        for candidate in candidates.iter().filter(|candidate| !candidate.candidate.is_empty()) {
+            keep(&mut self.remote, candidate);
+        }
+        if self.described {
+            out.extend((!candidates.is_empty()).then_some(Step::Order(Order::Candidates(candidates))));
+        } else {
+            let room = EARLY_MAX.saturating_sub(self.early.len());
+            self.early.extend(candidates.into_iter().take(room));
+        }
+    }
+
+    fn gathered(&mut self, now: Moment, candidate: Option<Candidate>, out: &mut Vec<Step>) {
+        let is_all = candidate.is_none();
+        if let Some(candidate) = &candidate {
+            keep(&mut self.local, candidate);
+        }
+        self.found.push(candidate);
+        if is_all {
+            self.tell_found(out);
+        } else if self.gathered_at == Moment::NEVER {
+            self.gathered_at = now + GATHER_MS;
+        }
+    }
+
+    fn tell_found(&mut self, out: &mut Vec<Step>) {
+        self.gathered_at = Moment::NEVER;
+        let found = std::mem::take(&mut self.found);
+        if !found.is_empty() {
+            out.push(Step::Tell(Content { candidates: Some(found), ..Content::default() }));
+        }
+    }
+
+    fn watch(&mut self, now: Moment, ice: IceState, out: &mut Vec<Step>) {
+        self.ice = ice;
+        match ice {
+            IceState::Checking => {}
+            IceState::Connected => {
+                (self.look_at, self.give_up_at) = (Moment::NEVER, Moment::NEVER);
+                if self.state == ConnectionState::Mending {
+                    self.set(ConnectionState::Open, out);
+                }
+            }
+            IceState::Disconnected => self.mending(now, SILENT_MS, out),
+            IceState::Failed => self.mending(now, 0, out),
+        }
+    }
+
+    /// A path is gone: another is looked for, and if there is none for long, it is over.
+    fn mending(&mut self, now: Moment, delay: u64, out: &mut Vec<Step>) {
+        if self.state == ConnectionState::Connecting {
+            if delay == 0 {
+                self.end("no_path", Some(self.failure()), out);
+            }
+            return;
+        }
+        self.set(ConnectionState::Mending, out);
+        if delay == 0 {
+            self.mend(now, out);
+        }
+        if self.look_at == Moment::NEVER {
+            self.give_up_at = now + MEND_MS;
+            self.look_at = now + if delay == 0 { SILENT_MS * 3 } else { delay };
+        }
+    }
+
+    fn set(&mut self, state: ConnectionState, out: &mut Vec<Step>) {
+        if self.state != state && self.state != ConnectionState::Closed {
+            self.state = state;
+            out.push(Step::State(state));
+        }
+    }
+}
+
+/// What names a search for a path.
+fn ufrag(sdp: &str) -> &str {
+    sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).map_or("", str::trim)
+}
+
+/// Remembers a kind of candidates: one of the few that there are.
+fn keep(kinds: &mut BTreeSet<String>, candidate: &Candidate) {
+    let kind = candidate.kind();
+    if ["host", "srflx", "prflx", "relay"].contains(&kind) {
+        kinds.insert(kind.to_owned());
+    }
+}
