@@ -25,18 +25,27 @@ export class Standing {
   #field;
   /** @type {Set<string>} */
   #names = new Set();
+  /** Names of which the answer is still to come. @type {Set<Set<string>>} */
+  #asked = new Set();
   #kept = 0;
 
   /** @param {string[]} names */
   async add(names) {
-    await this.#ask(this.#add, names);
-    for (const name of names) this.#names.add(name);
+    const wanted = new Set(names);
+    this.#asked.add(wanted);
+    try {
+      await this.#ask(this.#add, names);
+      for (const name of wanted) this.#names.add(name);
+    } finally {
+      this.#asked.delete(wanted);
+    }
     this.#stand();
   }
 
   /** @param {string[]} names */
   async remove(names) {
-    for (const name of names) this.#names.delete(name);
+    // What is on its way is not wanted any more either.
+    for (const set of [this.#names, ...this.#asked]) names.forEach((name) => set.delete(name));
     this.#stand();
     await this.#ask(this.#remove, names);
   }
