@@ -15,6 +15,10 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Make a new key pair for a peer
     Keygen(KeygenArgs),
+    /// Watch a running server: sessions, rooms, messages per second
+    ///
+    /// A screen that is drawn anew every second, or with --json a line for each. Who is here is shown to those who have the operator's token.
+    Watch(WatchArgs),
     /// Show the identity that this machine's commands use; the first time, make it
     Whoami(WhoamiArgs),
 }
@@ -56,6 +60,30 @@ pub struct KeygenArgs {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The options of `watch`.
+#[derive(Args, Debug)]
+pub struct WatchArgs {
+    /// The server: `https://wigwag.example.org`; where nothing is said TLS is meant, but for this machine
+    #[arg(value_hint = ValueHint::Url, default_value = "localhost:8080")]
+    pub(crate) url: String,
+
+    /// Show sessions and rooms, too, with the token in this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) admin_token_file: Option<PathBuf>,
+
+    /// Look every so many seconds
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub(crate) interval: Duration,
+
+    /// Print a line of JSON for each look
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// End after so many lines
+    #[arg(long, value_name = "LINES", requires = "json", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
 }
 
 /// The options of `whoami`.

@@ -10,6 +10,8 @@ pub mod exit;
 mod identity;
 mod keygen;
 pub mod out;
+mod watch;
+mod web;
 mod whoami;
 
 pub use self::args::Command;
@@ -21,6 +23,7 @@ pub fn run(command: &Command, out: &mut Out) -> Result<Exit, Failure> {
     match command {
         Command::Doctor(args) => doctor::run(out, args),
         Command::Keygen(args) => keygen::run(out, args),
+        Command::Watch(args) => watch::run(out, args),
         Command::Whoami(args) => whoami::run(out, args),
     }
 }

@@ -14,7 +14,7 @@ use crate::player::{Answer, Request};
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// Asks. The error says why there is no answer.
-pub(super) async fn ask(dial: &Dial, base: &Base, request: &Request) -> Result<Answer, String> {
+pub async fn ask(dial: &Dial, base: &Base, request: &Request) -> Result<Answer, String> {
     let line = dial().await.map_err(|why| format!("no connection: {why}"))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(line)).await.map_err(|why| why.to_string())?;
     let mut asked = http::Request::builder()

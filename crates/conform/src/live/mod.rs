@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 pub use self::base::Base;
+pub use self::http_client::ask;
 pub use self::run::{Checked, Plan, Verdict, is_wigwag, reach};
 use self::socket::Socket;
 use crate::player::{Answer, Fault, Frame, Opened, Patience, Request, Unable, World};
@@ -177,7 +178,7 @@ impl World for Live {
     }
 
     fn request(&mut self, request: &Request) -> Result<Answer, Fault> {
-        let asking = http_client::ask(&self.dial, &self.base, request);
+        let asking = ask(&self.dial, &self.base, request);
         let answer = self.runtime.block_on(async { timeout(self.patience, asking).await });
         Ok(answer.map_err(|_| self.too_long("the answer"))??)
     }

@@ -171,3 +171,27 @@ async fn read(server: &Server, path: &str) -> Value {
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watch_tells_programs_a_line_for_each_look() {
+    let server = Wigwag::new().start().await;
+    let _peer = Peer::guest(server.address).await;
+    let said = watch(&[&server.address.to_string(), "--json", "--count", "2", "--interval", "0.1"]).await;
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    let lines: Vec<Value> =
+        String::from_utf8_lossy(&said.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!((&lines[0]["stats"]["sessions"], &lines[0]["stats"]["guests"]), (&1.into(), &1.into()));
+    let said = watch(&[&server.address.to_string()]).await;
+    assert_eq!(said.status.code(), Some(2), "a screen needs a terminal: {said:?}");
+    server.kill().await;
+    let said = watch(&["127.0.0.1:1", "--json"]).await;
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+}
+
+async fn watch(args: &[&str]) -> std::process::Output {
+    let mut command = std::process::Command::new(crate::support::server::BINARY);
+    crate::support::server::clean(&mut command);
+    command.arg("watch").args(args).stdin(std::process::Stdio::null());
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}

@@ -16,6 +16,7 @@ use self::session::Session;
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
+use crate::web;
 
 /// Examines, and tells of each thing as soon as it is known.
 pub(crate) fn run(out: &mut Out, args: &DoctorArgs) -> Result<Exit, Failure> {
@@ -51,13 +52,7 @@ async fn examine(report: &mut Report<'_>, base: &Base, namespace: &str, patience
 
 /// Reads a URL as people write it. The native protocol is at `/v1` where nothing else is said.
 fn read(url: &str) -> Option<Base> {
-    let base = if url.contains("://") {
-        Base::parse(url)?
-    } else {
-        let plain = Base::parse(&format!("ws://{url}"))?;
-        let here = plain.host == "localhost" || plain.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-        if here { plain } else { Base::parse(&format!("wss://{url}"))? }
-    };
+    let base = web::read(url)?;
     Some(if base.path == "/" { base.at("/v1") } else { base })
 }
 

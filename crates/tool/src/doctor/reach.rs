@@ -18,6 +18,7 @@ use wigwag_conform::live::{Base, Line};
 
 use super::report::{Finding, Report, Verdict};
 use crate::exit::{Exit, Failure};
+use crate::web::{judge, provider};
 
 /// So many addresses of a name are tried.
 const ADDRESSES_MAX: usize = 8;
@@ -124,15 +125,6 @@ pub(super) async fn open(
         Ok::<_, anyhow::Error>((Box::new(line) as Box<dyn Line>, certificate))
     };
     timeout(patience, opening).await.map_err(|_| anyhow!("no answer in time"))?
-}
-
-/// TLS as browsers do it, for what is worth nothing with a bad certificate.
-pub(super) fn strict_tls() -> anyhow::Result<rustls::ClientConfig> {
-    let judge = judge()?;
-    Ok(rustls::ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_webpki_verifier(judge)
-        .with_no_client_auth())
 }
 
 /// Looks at the server's certificate.
@@ -274,19 +266,4 @@ impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Watch")
     }
-}
-
-/// Whoever this machine trusts.
-fn judge() -> anyhow::Result<Arc<WebPkiServerVerifier>> {
-    let mut roots = rustls::RootCertStore::empty();
-    // A root that cannot be read is one that does not help.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err(anyhow!("this machine trusts no authority: install its certificates (`ca-certificates`)"));
-    }
-    Ok(WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build()?)
-}
-
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

@@ -19,7 +19,7 @@ use turn_client_proto::types::{Instant, TurnCredentials};
 use turn_client_proto::udp::TurnClientUdp;
 
 use super::ice::{Server, Transport};
-use super::reach;
+use crate::web::strict_tls;
 
 /// What became of asking.
 pub(super) enum Allocated {
@@ -49,7 +49,7 @@ pub(super) async fn allocate(server: &Server, address: SocketAddr) -> anyhow::Re
             let tcp = TcpStream::connect(address).await?;
             let client = TurnClientTcp::allocate(tcp.local_addr()?, address, config);
             let name = server.host.clone().try_into()?;
-            let tls = TlsConnector::from(Arc::new(reach::strict_tls()?)).connect(name, tcp).await?;
+            let tls = TlsConnector::from(Arc::new(strict_tls()?)).connect(name, tcp).await?;
             ask(client, Stream(tls)).await
         }
     }

@@ -1,0 +1,83 @@
+//! Servers as the commands reach them: URLs as people write them, and what a server tells over HTTP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use rustls::client::WebPkiServerVerifier;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use wigwag_conform::live::{self, Base, Dial, Line};
+use wigwag_conform::player::Request;
+
+/// Reads a URL as people write it: without a scheme TLS is meant, but for this machine.
+pub(crate) fn read(url: &str) -> Option<Base> {
+    if url.contains("://") {
+        return Base::parse(url);
+    }
+    let plain = Base::parse(&format!("ws://{url}"))?;
+    let here = plain.host == "localhost" || plain.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    if here { Some(plain) } else { Base::parse(&format!("wss://{url}")) }
+}
+
+/// Connections to a server, with TLS where the URL says so and a certificate that this machine trusts.
+pub(crate) fn dial(base: &Base) -> anyhow::Result<Dial> {
+    let (host, port) = (base.host.clone(), base.port);
+    let tls = base.tls.then(strict_tls).transpose()?.map(|config| TlsConnector::from(Arc::new(config)));
+    Ok(Arc::new(move || {
+        let (host, tls) = (host.clone(), tls.clone());
+        Box::pin(async move {
+            let tcp = TcpStream::connect((host.as_str(), port)).await?;
+            tcp.set_nodelay(true)?;
+            let Some(tls) = tls else { return Ok(Box::new(tcp) as Box<dyn Line>) };
+            let name = ServerName::try_from(host).map_err(std::io::Error::other)?;
+            Ok(Box::new(tls.connect(name, tcp).await?) as Box<dyn Line>)
+        })
+    }))
+}
+
+/// What stands at a path of the server.
+pub(crate) async fn get(
+    dial: &Dial,
+    base: &Base,
+    path: &str,
+    token: Option<&str>,
+    patience: Duration,
+) -> anyhow::Result<String> {
+    let headers = token.map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
+    let request = Request { method: "GET".into(), path: path.into(), headers: headers.into_iter().collect() };
+    let asked = timeout(patience, live::ask(dial, base, &request)).await;
+    let answer = asked.map_err(|_| anyhow!("no answer in time"))?.map_err(|why| anyhow!("{why}"))?;
+    match answer.status {
+        200..=299 => Ok(answer.body),
+        401 | 403 => bail!("{path} is for those who send the operator's token (--admin-token-file)"),
+        404 => bail!("there is no {path}: this is no Wigwag server, or a proxy hides it"),
+        status => bail!("{path} answers {status}"),
+    }
+}
+
+/// TLS as browsers do it.
+pub(crate) fn strict_tls() -> anyhow::Result<rustls::ClientConfig> {
+    let judge = judge()?;
+    Ok(rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_webpki_verifier(judge)
+        .with_no_client_auth())
+}
+
+/// Whoever this machine trusts.
+pub(crate) fn judge() -> anyhow::Result<Arc<WebPkiServerVerifier>> {
+    let mut roots = rustls::RootCertStore::empty();
+    // A root that cannot be read is one that does not help.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        return Err(anyhow!("this machine trusts no authority: install its certificates (`ca-certificates`)"));
+    }
+    Ok(WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build()?)
+}
+
+pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
