@@ -81,9 +81,11 @@ test('tracks and channels are agreed upon over the connection itself', async () 
 });
 
 test('whoever leaves is seen to leave, and is listed no more', async () => {
-  const left = bob.evaluate(() => globalThis.c.once('closed').then(({ reason }) => [reason, globalThis.w.connections.length]));
+  await bob.evaluate(() => {
+    globalThis.left = globalThis.c.once('closed').then(({ reason }) => [reason, globalThis.w.connections.length]);
+  });
   await alice.evaluate(() => globalThis.c.close());
-  assert.deepEqual(await left, ['left', 0]);
+  assert.deepEqual(await bob.evaluate(() => globalThis.left), ['left', 0]);
   assert.equal(await alice.evaluate(() => globalThis.w.connections.length), 0);
 });
 
