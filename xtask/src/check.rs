@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::house::{House, run_lines};
+use crate::networks::Skip;
 use crate::tally::Tally;
-use crate::{clients, conformance, deny, generate, sdk, tidy};
+use crate::{clients, conformance, deny, generate, networks, sdk, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -45,6 +46,10 @@ pub(crate) fn run(house: &House, args: &Args) -> Result<ExitCode> {
         let took = start.elapsed();
         let outcome = match done {
             Ok(()) => Outcome::Green(took),
+            Err(error) if error.is::<Skip>() => {
+                println!("{} is not run here: {error}", step.name);
+                Outcome::Skipped(error.to_string())
+            }
             Err(error) => {
                 println!("{} failed: {error:#}", step.name);
                 // The last line must never look green when a step is not.
@@ -126,12 +131,18 @@ const STEPS: &[Step] = &[
         proves: "other people's client libraries work unchanged, in real browsers",
         run: clients::browsers,
     },
+    Step {
+        name: "networks",
+        proves: "peers come together behind every kind of network, or are told why not",
+        run: networks::check,
+    },
     Step { name: "matchbox", proves: "matchbox's native sockets work unchanged", run: clients::matchbox },
 ];
 
 enum Outcome {
     Green(Duration),
     Failed(Duration),
+    Skipped(String),
     NotRun,
 }
 
@@ -157,6 +168,7 @@ fn summarise(rows: &[(&str, Outcome)], tally: Tally) {
         match outcome {
             Outcome::Green(took) => println!("{name:<12} ok      {:>7.1} s", took.as_secs_f64()),
             Outcome::Failed(took) => println!("{name:<12} FAILED  {:>7.1} s", took.as_secs_f64()),
+            Outcome::Skipped(why) => println!("{name:<12} SKIPPED {why}"),
             Outcome::NotRun => println!("{name:<12} not run"),
         }
     }

@@ -11,6 +11,7 @@ mod conformance;
 mod deny;
 mod generate;
 mod house;
+mod networks;
 mod sdk;
 mod tally;
 mod tidy;

@@ -1,0 +1,78 @@
+// Whether two peers come together, and by which way, or why not.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+/** @import { World } from '../world.js' @import { Table } from '../table.js' */
+
+/** Shorter than a peer's own patience: where there is no way, waiting longer finds none. */
+const HOPELESS_MS = 4_000;
+
+/** @param {World} world @param {Table} table */
+export function reach(world, table) {
+  const rows = [
+    {
+      name: 'one LAN, nothing else but the server',
+      kind: world.only, together: true, settings: {},
+      finds: { path: 'direct', ours: ['host'], theirs: ['host', 'prflx'] },
+    },
+    {
+      name: 'two homes, STUN',
+      kind: 'port', settings: world.stun,
+      finds: { path: 'direct', ours: ['srflx', 'prflx'], theirs: ['srflx', 'prflx'] },
+    },
+    {
+      name: 'two homes, STUN, 5 % loss and 80 ms each way',
+      kind: 'port', settings: world.stun, faults: { delay: 40, loss: 5 },
+      finds: { path: 'direct', ours: ['srflx', 'prflx'], theirs: ['srflx', 'prflx'] },
+    },
+    {
+      name: 'symmetric NATs, STUN alone',
+      kind: 'symmetric', settings: world.stun,
+      lacks: { reason: 'no_path', tried: ['direct'], says: /offers no TURN server/ },
+    },
+    {
+      name: 'symmetric NATs, TURN',
+      kind: 'symmetric', settings: world.relays,
+      finds: { path: 'turn', ours: ['relay', 'prflx'], theirs: ['relay', 'prflx'] },
+    },
+    {
+      name: 'no UDP, TURN by UDP alone',
+      kind: 'web', settings: world.relays,
+      lacks: { reason: 'no_path', tried: ['direct'], says: /Ours: host; theirs: host\./ },
+    },
+    {
+      name: 'no UDP, TURN by TLS at port 443',
+      kind: 'web', settings: world.disguised,
+      finds: { path: 'turn', ours: ['relay'], theirs: ['relay'] },
+    },
+    {
+      name: 'nothing but the server',
+      kind: world.only, settings: { ...world.stun, ...world.disguised },
+      lacks: { reason: 'no_path', tried: ['direct'], says: /Ours: host; theirs: host\./ },
+    },
+  ];
+  for (const row of rows) {
+    for (const [one, other] of world.pairs) {
+      const pair = `${one.kind} → ${other.kind}`;
+      test(`${row.name}: ${pair}`, async (t) => {
+        const server = await world.server(t, row.settings);
+        await world.settle(t, [one, other], row.kind, row);
+        const [{ id }] = await Promise.all([other.open(server.door), one.open(server.door)]);
+        const found = await one.connect(id, row.lacks ? { deadline: HOPELESS_MS } : {});
+        const { open, ms, path, reason } = found;
+        table.note(row.name, pair, open ? `${path}` : `\`${reason}\``, open ? ms : undefined);
+        if (row.finds) {
+          assert.ok(open, JSON.stringify(found));
+          assert.deepEqual({ path, verified: found.verified }, { path: row.finds.path, verified: 'key' });
+          assert.ok(row.finds.ours.includes(found.local) && row.finds.theirs.includes(found.remote), JSON.stringify(found));
+          const { path: theirPath, states } = await other.story();
+          assert.deepEqual({ theirPath, states }, { theirPath: path, states: ['open'] });
+        } else {
+          assert.deepEqual({ open, reason, tried: found.tried }, { open: false, reason: row.lacks.reason, tried: row.lacks.tried });
+          assert.match(found.message ?? '', row.lacks.says);
+        }
+      });
+    }
+  }
+}
