@@ -4,7 +4,7 @@ import { Desk } from './desk.js';
 import { WigwagError } from './errors.js';
 import { Emitter } from './events.js';
 import { Identity } from './identity.js';
-import { defaultKeep } from './keep.js';
+import { defaultKeep, keptDevice } from './keep.js';
 import { Line, PLATFORM_CLOCK } from './line.js';
 import * as parts from './parts.js';
 import { Room } from './room.js';
@@ -43,6 +43,11 @@ import { Standing } from './standing.js';
  * @property {boolean} [create] whether to make the room where there is none; left out, yes
  * @property {any} [me] what the others see of us
  * @property {string} [secret] what all members know and no server: names the room, and hides what is said in it
+ *
+ * @typedef {object} Attached what stands beside the client, and may hear
+ * @property {(frame: Frame) => void} [hear] what the server says of it
+ * @property {(answer: Frame | WigwagError) => void} [standing] the answer to what a fresh session was asked again
+ * @property {(why: string) => void} [end] that the session is over
  *
  * @typedef {'here' | 'away' | 'gone'} State
  *
@@ -170,6 +175,8 @@ export class Wigwag extends Emitter {
   #topics;
   /** @type {Map<string, Room>} */
   #rooms = new Map();
+  /** @type {Map<string, Attached>} */
+  #attached = new Map();
   /** What came for a room between the answer to our joining and the moment the app has it. @type {Map<string, Frame[]>} */
   #early = new Map();
   /** @type {RTCIceServer[]} */
@@ -197,7 +204,7 @@ export class Wigwag extends Emitter {
   /** Ends the session and its connections: the others see us go at once. */
   close() {
     this.#desk.close();
-    for (const room of this.rooms) room.end('closed');
+    this.#end('closed');
     this.#line.close();
     this.over();
   }
@@ -326,6 +333,19 @@ export class Wigwag extends Emitter {
     return { rooms, more };
   }
 
+  /**
+   * For entries beside this one, such as `wigwag/network`: the line, and what comes on it for this key. One thing at a time for each.
+   * @template {object} Thing
+   * @param {string} key
+   * @param {(line: Line, detach: () => void) => Thing} make
+   * @returns {Thing}
+   */
+  attach(key, make) {
+    const thing = /** @type {Thing | undefined} */ (this.#attached.get(key)) ?? make(this.#line, () => void this.#attached.delete(key));
+    this.#attached.set(key, thing);
+    return thing;
+  }
+
   /** Asks the server something in its own words: what this class has no method for. @param {Frame} frame @param {Ask} [ask] */
   ask(frame, ask) {
     return this.#line.ask(frame, ask);
@@ -410,14 +430,20 @@ export class Wigwag extends Emitter {
 
   /** @param {Status} status */
   #status(status) {
-    if (status.state === 'stopped') for (const room of this.rooms) room.end(status.why ?? 'stopped');
+    if (status.state === 'stopped') this.#end(status.why ?? 'stopped');
     this.emit({ type: 'status', status });
   }
 
   /** @param {string} key @param {Frame | WigwagError} answer */
   #standing(key, answer) {
     if (key.startsWith('room ')) this.#rooms.get(key.slice(5))?.rejoined(answer);
+    else if (this.#attached.get(key)?.standing) this.#attached.get(key)?.standing?.(answer);
     else if (answer instanceof WigwagError) this.emit({ type: 'fault', code: answer.code ?? 0, message: answer.message });
+  }
+
+  /** @param {string} why */
+  #end(why) {
+    for (const group of [...this.#rooms.values(), ...this.#attached.values()]) group.end?.(why);
   }
 
   /** @param {Frame} frame */
@@ -444,6 +470,8 @@ export class Wigwag extends Emitter {
       this.emit({ type, servers: this.#ice });
     } else if (type === 'error') {
       this.emit({ type: 'fault', code: frame.code, message: frame.message });
+    } else {
+      this.#attached.get(`network ${frame.network}`)?.hear?.(frame);
     }
   }
 }
@@ -454,16 +482,4 @@ const EARLY_MAX = 1_000;
 /** @param {number | undefined} ms */
 function date(ms) {
   return ms === undefined ? undefined : new Date(ms);
-}
-
-/** A name for this tab that outlives a reload. @param {boolean} [fresh] */
-function keptDevice(fresh = false) {
-  const made = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => 'abcdefghijklmnopqrstuvwxyz234567'[byte & 31]).join('');
-  try {
-    const kept = fresh ? null : globalThis.sessionStorage.getItem('wigwag.device');
-    globalThis.sessionStorage.setItem('wigwag.device', kept ?? made);
-    return kept ?? made;
-  } catch {
-    return made;
-  }
 }

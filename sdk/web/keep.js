@@ -72,3 +72,15 @@ export function defaultKeep() {
 }
 
 const STORE = 'kept';
+
+/** A name for this tab that outlives a reload. @param {boolean} [fresh] */
+export function keptDevice(fresh = false) {
+  const made = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => 'abcdefghijklmnopqrstuvwxyz234567'[byte & 31]).join('');
+  try {
+    const kept = fresh ? null : globalThis.sessionStorage.getItem('wigwag.device');
+    globalThis.sessionStorage.setItem('wigwag.device', kept ?? made);
+    return kept ?? made;
+  } catch {
+    return made;
+  }
+}

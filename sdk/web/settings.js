@@ -28,9 +28,14 @@ export function socketUrl(text) {
   return url.href;
 }
 
-/** The server that a person chose in this browser, if any. */
+/** The server that a person chose in this browser, if any. @returns {string | undefined} */
 export function chosenServer() {
-  return storage()?.getItem(KEPT) ?? undefined;
+  try {
+    return socketUrl(storage()?.getItem(KEPT) ?? '');
+  } catch {
+    // Nothing was chosen, or something else wrote there what is no address: nobody shall be locked out by it.
+    return undefined;
+  }
 }
 
 /** Remembers a server that a person chose; `null` forgets it. @param {string | null} url */
