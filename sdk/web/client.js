@@ -24,7 +24,7 @@ import { Standing } from './standing.js';
  * @import { Veil } from './veil.js'
  *
  * @typedef {object} ClientOptions
- * @property {string | Server | (string | Server)[]} [servers] the best first; left out, see `settings.js`
+ * @property {string | Server | (string | Server)[]} [servers] the best first; left out, see `settings.js`; an empty list: none at all
  * @property {Identity | 'guest'} [identity] left out, one is made and kept in the browser
  * @property {string} [id] a name `local@domain`; left out, the key's own id
  * @property {string} [namespace] the app's own world
@@ -112,7 +112,8 @@ export class Wigwag extends Emitter {
     super();
     const { id, namespace, device } = options;
     const list = knownServers(options.servers);
-    if (!list.length) throw new WigwagError('no_server', 'No server is known: hand one in as `servers`.');
+    if (!list.length && !options.servers) throw new WigwagError('no_server', 'No server is known: hand one in as `servers`.');
+    this.#alone = !list.length;
     this.identity = identity;
     this.id = id ?? identity?.id ?? '';
     this.device = device ?? (identity ? keptDevice() : '');
@@ -153,7 +154,7 @@ export class Wigwag extends Emitter {
         ice: () => this.#ice,
       });
       const finders = new Finders({
-        known: [serverFinder(calls, (whom, ask) => this.#whereabouts(whom, ask))],
+        known: this.#alone ? [] : [serverFinder(calls, (whom, ask) => this.#whereabouts(whom, ask))],
         defaults: { finders: options.finders, order: options.order, showCode: options.showCode },
         subtle, trust, self, identity,
         RTCPeerConnection: RTC,
@@ -171,6 +172,8 @@ export class Wigwag extends Emitter {
   #key;
   #desk;
   #choice;
+  /** Whether there is no server, by the app's own will. */
+  #alone;
   #watched;
   #topics;
   /** @type {Map<string, Room>} */
@@ -373,7 +376,7 @@ export class Wigwag extends Emitter {
       };
       signal?.addEventListener('abort', abort, { once: true });
       if (signal?.aborted) abort();
-      else if (this.status.state === 'open') done();
+      else if (this.status.state === 'open' || this.#alone) done();
     });
   }
 

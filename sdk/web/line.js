@@ -275,7 +275,7 @@ const GIVEN = {
   too_large: 'This is larger than the server takes.',
   queue_full: 'Too much is waiting for the server already.',
   offline: 'There is no server now.',
-  closed: 'This client is closed.',
+  closed: 'This client is closed, or was opened without a server.',
 };
 
 /** @param {Frame} frame */

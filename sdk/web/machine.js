@@ -18,7 +18,6 @@ export class Machine {
    * @param {{ servers: Server[], hello?: Hello, proves?: boolean, random: () => number, times?: Partial<typeof TIMES> }} config
    */
   constructor({ servers, hello = {}, proves = false, random, times = {} }) {
-    if (!servers.length) throw new RangeError('a client needs a server');
     this.servers = servers;
     this.hello = { ...hello };
     this.proves = proves;
@@ -64,7 +63,8 @@ export class Machine {
     this.#out = [];
     switch (input.type) {
       case 'open':
-        if (this.status.state === 'idle' || this.status.state === 'stopped') this.#begin();
+        // Without any server it stays idle.
+        if (this.servers.length && (this.status.state === 'idle' || this.status.state === 'stopped')) this.#begin();
         break;
       case 'close':
         this.#end();

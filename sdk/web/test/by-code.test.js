@@ -24,10 +24,9 @@ before(async () => {
   for (const page of [alice, bob, eve]) {
     await page.evaluate(async (at) => {
       globalThis.codes = await import(`${at}/code.js`);
-      // There is nothing at this address: whatever works needs no server.
       globalThis.start = async (options = {}) => {
         globalThis.w?.close();
-        globalThis.w = await globalThis.lib.Wigwag.start({ servers: 'ws://127.0.0.1:9', ...options });
+        globalThis.w = await globalThis.lib.Wigwag.open({ servers: [], ...options });
         return globalThis.w.id;
       };
       globalThis.listens = (connection) => {
@@ -65,6 +64,15 @@ for (const [one, two, pages] of [['Chromium', 'Firefox', () => [alice, bob]], ['
     assert.deepEqual([path, listed], ['direct', true]);
   });
 }
+
+test('a server that cannot be reached is no hindrance', async () => {
+  await alice.evaluate(async () => {
+    globalThis.w.close();
+    globalThis.w = await globalThis.lib.Wigwag.start({ servers: 'ws://127.0.0.1:9' });
+  });
+  await start(bob);
+  assert.equal((await connect(alice, bob)).acceptor.verified, 'key');
+});
 
 test('tracks and channels are agreed upon over the connection itself', async () => {
   const got = await bob.evaluate(() => {

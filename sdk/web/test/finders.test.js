@@ -195,6 +195,18 @@ test('with the real server as the fallback, a peer is found though a finder of t
   assert.equal(seen.finder, 'lan');
 });
 
+test('a client without a server opens at once, and says what it cannot do', async () => {
+  const surroundings = { WebSocket: /** @type {any} */ (WebSocket), RTCPeerConnection: /** @type {any} */ (class {}), keep: memoryKeep() };
+  const alone = await Wigwag.open({ ...surroundings, servers: [], identity: await Identity.make() });
+  ends.push(() => alone.close());
+  await assert.rejects(alone.connect(BOB), { reason: 'no_finder' });
+  await assert.rejects(alone.find(BOB), { reason: 'closed' });
+  await assert.rejects(alone.join('den'), { reason: 'closed' });
+  assert.equal(alone.id, alone.identity?.id);
+  const found = await alone.find(BOB, { finders: [{ name: 'none', find: async () => null }] }).catch(({ reason }) => reason);
+  assert.equal(found, 'not_found');
+});
+
 test('what a client was opened with says nothing of which device of a peer is called', async () => {
   const server = await Server.start();
   const surroundings = {
