@@ -43,6 +43,11 @@ export class Codes {
   /** By the tag that an answer names. @type {Map<number, Invitation>} */
   #offers = new Map();
 
+  /** Takes all offers back. */
+  close() {
+    for (const { close } of [...this.#offers.values()]) close();
+  }
+
   /** @param {OfferOptions} [options] @returns {Promise<Invitation>} */
   async offer({ signal, rtc } = {}) {
     if (this.#offers.size >= OFFERS_MAX) throw new WigwagError('too_many', `${OFFERS_MAX} offers wait for their answers: close some.`);
@@ -89,8 +94,8 @@ export class Codes {
       fail(new WigwagError('closed', 'The offer was taken back.'));
     };
     const abort = () => {
-      close();
       fail(new WigwagError('aborted', 'The offer was called off.', { cause: signal?.reason }));
+      close();
     };
     signal?.addEventListener('abort', abort, { once: true });
     const completed = async (/** @type {string} */ text) => {

@@ -224,7 +224,7 @@ export class Wigwag extends Emitter {
    * @returns {Promise<Found & { finder: string }>}
    */
   async find(id, options = {}) {
-    if (options.finders ?? this.#choice) return (await this.#desk.ready()).finders.find(id, options);
+    if (options.finders ?? this.#choice) return this.#desk.find(id, options);
     return { ...(await this.#whereabouts(id, options)), finder: 'server' };
   }
 

@@ -7,7 +7,7 @@ import { CONNECT_MS } from './terms.js';
 /**
  * @import { Calls, ConnectOptions, Heard } from './calls.js'
  * @import { Connection } from './connection.js'
- * @import { Finders, Finding } from './finders.js'
+ * @import { FindOptions, Finders, Finding } from './finders.js'
  *
  * @typedef {typeof import('./calls.js')} CallsModule
  * @typedef {{ calls: Calls, finders: Finders }} Staff
@@ -30,6 +30,8 @@ export class Desk {
   #load;
   /** @type {Calls | null} */
   #calls = null;
+  /** @type {Finders | null} */
+  #finders = null;
   /** @type {Promise<Staff> | null} */
   #loading = null;
   /** @type {Heard[]} */
@@ -53,6 +55,7 @@ export class Desk {
   close() {
     this.#over = true;
     this.#waiting = [];
+    this.#finders?.close();
     this.#calls?.close();
   }
 
@@ -77,19 +80,34 @@ export class Desk {
    * @returns {Promise<Connection>} open
    */
   async connect(target, options = {}) {
-    const { deadline, signal } = options;
+    const [finders, left] = await this.#finding(options);
+    return finders.connect(target, { ...options, deadline: left });
+  }
+
+  /** @param {string} id @param {FindOptions} options */
+  async find(id, options) {
+    const [finders, left] = await this.#finding(options);
+    return finders.find(id, { ...options, deadline: left });
+  }
+
+  /**
+   * Who finds, and what is left of the time.
+   * @param {{ deadline?: number, signal?: AbortSignal }} options
+   * @returns {Promise<[Finders, number | undefined]>}
+   */
+  async #finding({ deadline, signal }) {
     const began = performance.now();
     const { finders } = await within(this.ready(), deadline ?? CONNECT_MS, signal);
-    const left = deadline === undefined ? undefined : Math.max(0, deadline - (performance.now() - began));
-    return finders.connect(target, { ...options, deadline: left });
+    return [finders, deadline === undefined ? undefined : Math.max(0, deadline - (performance.now() - began))];
   }
 
   /** What makes connections, loaded if it is not. @returns {Promise<Staff>} */
   ready() {
     this.#loading ??= this.#load().then((module) => {
       const staff = this.#make(module);
-      const { calls } = staff;
+      const { calls, finders } = staff;
       this.#calls = calls;
+      this.#finders = finders;
       if (this.#over) calls.close();
       for (const heard of this.#waiting.splice(0)) calls.hear(heard);
       return staff;

@@ -79,6 +79,14 @@ export class Finders {
   #known;
   /** @type {Codes | null} */
   #codes = null;
+  /** Ends a search, each. @type {Set<() => void>} */
+  #searches = new Set();
+
+  /** Ends all searches, and takes offers back. */
+  close() {
+    for (const end of [...this.#searches]) end();
+    this.#codes?.close();
+  }
 
   /**
    * @param {string} target an id or a code
@@ -189,13 +197,20 @@ export class Finders {
       let answer;
       const progress = (/** @type {Progress} */ news) => {
         this.#setup.tell(target, news);
-        onProgress?.(news);
+        harmlessly(() => onProgress?.(news));
       };
+      /** @type {RaceOutput[]} */
+      const outputs = [];
+      let busy = false;
       const tell = (/** @type {RaceInput} */ input) => {
-        const outputs = race.handle(clock.now(), input);
+        outputs.push(...race.handle(clock.now(), input));
         clock.clearTimeout(timer);
         if (race.deadline !== Infinity) timer = clock.setTimeout(() => tell({ type: 'tick' }), Math.max(0, Math.ceil(race.deadline - clock.now())));
-        outputs.forEach(act);
+        // Whoever is told something may call it off at once: that waits its turn.
+        if (busy) return;
+        busy = true;
+        for (let output = outputs.shift(); output; output = outputs.shift()) act(output);
+        busy = false;
       };
       const act = (/** @type {RaceOutput} */ output) => {
         if (output.type === 'begin') return begin(output.finder, output.ms);
@@ -203,7 +218,7 @@ export class Finders {
           progress({ finder: output.finder, state: 'cancelled' });
           return running.get(output.finder)?.abort();
         }
-        signal?.removeEventListener('abort', abort);
+        leave();
         if (output.type === 'lost') return reject(failure(output.tried, errors));
         progress({ finder: output.finder, state: 'won' });
         return resolve(/** @type {Answer} */ (answer));
@@ -217,7 +232,7 @@ export class Finders {
           ms, signal: controller.signal, namespace: this.#setup.self().namespace, options: { ...defaults, ...options },
           showCode: (/** @type {string} */ code) => {
             progress({ finder: name, state: 'code', code });
-            showCode?.(code);
+            harmlessly(() => showCode?.(code));
           },
         };
         this.#ask(finder, search, how).then((found) => {
@@ -232,12 +247,20 @@ export class Finders {
           tell({ type: 'lost', finder: name, reason: error.reason });
         });
       };
-      const abort = () => {
+      const end = (/** @type {WigwagError} */ error) => {
+        leave();
         tell({ type: 'abort' });
-        reject(new WigwagError('aborted', 'The search was called off.', { cause: signal?.reason }));
+        reject(error);
+      };
+      const abort = () => end(new WigwagError('aborted', 'The search was called off.', { cause: signal?.reason }));
+      const close = () => end(new WigwagError('closed', 'This client is closed.'));
+      const leave = () => {
+        signal?.removeEventListener('abort', abort);
+        this.#searches.delete(close);
       };
       if (signal?.aborted) return abort();
       signal?.addEventListener('abort', abort, { once: true });
+      this.#searches.add(close);
       tell({ type: 'start' });
     });
   }
@@ -295,7 +318,7 @@ export function serverFinder(calls, find) {
 /** Whether a person meant an offer or answer code, though it may be mangled: no id looks like it. @param {string} target */
 export function isCode(target) {
   const text = target.replace(/^[^]*[#/=?:]/, '').replace(/[\s-]/g, '');
-  return !target.includes('@') && (/^WW[0-9A-Z]/.test(text) || (/^ww[0-9a-z]/i.test(text) && text.length > 40));
+  return !target.includes('@') && (/^WW[0-9A-Z]{18}/.test(text) || /^ww[0-9a-z]{39}/i.test(text));
 }
 
 /** @param {Finder} finder @param {string} target */
@@ -330,6 +353,15 @@ function failure(tried, errors) {
 
 /** @type {Readonly<Record<string, string>>} */
 const SILENT = { timeout: 'It said nothing in time.', not_asked: 'There was no time left to ask it.' };
+
+/** What an app does with news is its own matter. @param {() => void} run */
+function harmlessly(run) {
+  try {
+    run();
+  } catch (error) {
+    queueMicrotask(() => { throw error; });
+  }
+}
 
 /** @param {unknown} error */
 function asError(error) {

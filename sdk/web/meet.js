@@ -80,7 +80,7 @@ export class Meeting {
       if (ours && this.#offers) this.#take(pc.createDataChannel(SIGNALS, { protocol: SIGNALS }));
       const prints = printsOf(pc, this.#offers);
       if (ours) await this.#greet(pc, prints);
-      const hello = ours ? await this.#patiently(pc) : null;
+      const hello = ours ? await this.#patiently(pc) : undefined;
       const peer = await this.#who(hello, prints);
       if (pc.signalingState === 'closed' || channel.readyState !== 'open') throw new WigwagError('closed', 'The other side left before it said who it is.');
       const connection = new Connection(peer, {
@@ -88,7 +88,7 @@ export class Meeting {
         config: {},
         polite: !this.#offers,
         begins: false,
-        opened: { pc, channel, plain: hello === null, others: this.#others },
+        opened: { pc, channel, plain: hello === undefined, others: this.#others },
         tell: (content) => this.#signals?.readyState === 'open' && this.#signals.send(JSON.stringify(content)),
         finder,
         gone: () => {},
@@ -134,13 +134,13 @@ export class Meeting {
     pc.addEventListener('datachannel', ({ channel }) => channel === this.#signals && say(channel));
   }
 
-  /** What the other side says of itself; `null` where it says nothing in time. @param {RTCPeerConnection} pc */
+  /** What the other side says of itself; nothing where it says nothing in time. @param {RTCPeerConnection} pc */
   async #patiently(pc) {
     /** @type {any} */
     let timer;
     const late = new Promise((resolve) => {
-      timer = setTimeout(resolve, HELLO_MS, null);
-      pc.addEventListener('connectionstatechange', () => ['failed', 'closed'].includes(pc.connectionState) && resolve(null));
+      timer = setTimeout(resolve, HELLO_MS);
+      pc.addEventListener('connectionstatechange', () => ['failed', 'closed'].includes(pc.connectionState) && resolve(undefined));
     });
     const hello = await Promise.race([this.#heard, late]);
     clearTimeout(timer);
@@ -150,8 +150,8 @@ export class Meeting {
   /** @param {any} hello @param {[string, string]} prints @returns {Promise<Peer>} */
   async #who(hello, prints) {
     const { subtle, trust, self } = this.#party;
-    const { key, id = '', namespace = '', signature } = Object(hello);
-    if (key === undefined) {
+    const { hello: version, key, id = '', namespace = '', signature } = Object(hello);
+    if (version !== 1 || key === undefined) {
       const guest = `~${(await keyId(subtle, prints.join('\n'))).slice(0, 20)}`;
       return { id: guest, device: '', key: '', verified: 'guest' };
     }

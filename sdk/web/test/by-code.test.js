@@ -194,6 +194,19 @@ test('a paste that is no use is told in words, and the offer lives on', async ()
   assert.deepEqual([await opened, (await connection()).state], ['open', 'open']);
 });
 
+test('a client that closes takes its offers back, and so does whoever made one', async () => {
+  await start(alice);
+  const reasons = await alice.evaluate(async () => {
+    const controller = new AbortController();
+    const offers = await Promise.all([{}, { signal: controller.signal }, {}].map((options) => globalThis.w.offerCode(options)));
+    offers[0].close();
+    controller.abort();
+    globalThis.w.close();
+    return Promise.all(offers.map(({ opened }) => opened.catch(({ reason }) => reason)));
+  });
+  assert.deepEqual(reasons, ['closed', 'aborted', 'closed']);
+});
+
 /** @param {import('puppeteer-core').Page} page @param {object} [options] */
 function start(page, options) {
   return page.evaluate((given) => globalThis.start(given), options);

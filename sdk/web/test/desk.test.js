@@ -54,7 +54,7 @@ function coming() {
     hear: ({ data }) => calls.heard.push(data),
     close: () => (calls.closed = true),
   };
-  const finders = { connect: async (id, options) => (calls.asked.push(options), `connection to ${id}`) };
+  const finders = { close: () => {}, connect: async (id, options) => (calls.asked.push(options), `connection to ${id}`) };
   const loading = [];
   const load = () => new Promise((resolve, reject) => loading.push({ resolve, reject }));
   const desk = new Desk(() => /** @type {any} */ ({ calls, finders }), load);

@@ -107,6 +107,28 @@ test('who calls it off stops all, and who is not switched on is not asked', asyn
   assert.equal(asked.length, 2);
 });
 
+test('who hears of progress may call it off at once, and may fail, without harm', async (t) => {
+  const { finders, asked } = search();
+  const controller = new AbortController();
+  await assert.rejects(finders.connect(BOB, { signal: controller.signal, onProgress: () => controller.abort() }), { reason: 'aborted' });
+  assert.deepEqual(asked.map(({ search: { signal } }) => signal.aborted), [true, true]);
+  const thrown = [];
+  t.mock.method(globalThis, 'queueMicrotask', (run) => thrown.push(run));
+  const connected = finders.connect(BOB, { finders: ['server'], onProgress: ({ state }) => { if (state === 'asked') throw new Error('of the app'); } });
+  asked[2].answer(new FakeConnection(BOB));
+  assert.equal((await connected).finder, 'server');
+  assert.equal(thrown.length, 1);
+  assert.throws(thrown[0], { message: 'of the app' });
+});
+
+test('a client that closes ends its searches', async () => {
+  const { finders, asked } = search();
+  const failed = assert.rejects(finders.connect(BOB), { reason: 'closed' });
+  finders.close();
+  await failed;
+  assert.deepEqual(asked.map(({ search: { signal } }) => signal.aborted), [true, true]);
+});
+
 test('a sighting counts when the peer itself signed it, and no other does', async () => {
   const bob = await Identity.make();
   const eve = await Identity.make();
@@ -162,7 +184,7 @@ test('where nobody sees it here, what is known best is the answer', async () => 
 
 test('a code is told from an id', () => {
   const code = `WW2${'0123456789ABCDEFGHJKMNPQRSTVWXYZ'.repeat(4)}`;
-  for (const text of [code, code.toLowerCase(), `https://example.org/#${code}`, ` ${code.match(/.{1,10}/g).join('-\n')} `, 'WW2CUTSHORT']) assert.ok(isCode(text), text);
+  for (const text of [code, code.toLowerCase(), `https://example.org/#${code}`, ` ${code.match(/.{1,10}/g).join('-\n')} `, 'WW2CUTSHORT0123456789']) assert.ok(isCode(text), text);
   for (const { text } of vectors('ids.json').ids.valid) assert.ok(!isCode(text), text);
 });
 
