@@ -145,7 +145,7 @@ impl Line {
             }
             Input::Unstand(key) => {
                 self.standing.remove(&key);
-                self.outbox.forget(&Asker::Standing(key));
+                self.outbox.take_back(&Asker::Standing(key));
             }
             Input::Device(device) => {
                 self.hello.device = Some(device);

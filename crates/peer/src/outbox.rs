@@ -113,6 +113,14 @@ impl Outbox {
         }
     }
 
+    /// Takes back what is not sent yet. What was sent is answered, and not asked anew.
+    pub(crate) fn take_back(&mut self, asker: &Asker) {
+        self.waiting.retain(|wish| wish.asker != *asker);
+        for wish in self.sent.values_mut().filter(|wish| wish.asker == *asker) {
+            wish.repeatable = false;
+        }
+    }
+
     /// A socket is open, and the server said how far it had taken things in.
     pub(crate) fn opened(&mut self, now: Moment, limits: &LimitsHeard, session: &Resumed) -> Vec<Given> {
         self.frame_bytes = usize::try_from(limits.frame_bytes).unwrap_or(usize::MAX);

@@ -176,7 +176,8 @@ pub enum Input {
         /// What is asked.
         body: Body,
     },
-    /// No longer.
+    /// No longer. If it is on its way again just now, its answer is still told: a room may be entered that is left already, and then has to be
+    /// left once more.
     Unstand(String),
     /// From the next hello on, be this device.
     Device(Device),

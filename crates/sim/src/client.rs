@@ -1,11 +1,14 @@
 //! One client as an app would be: it proves itself, counts what it takes in, resumes, and asks again what was not taken in.
 
+mod native;
 pub(crate) mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use self::native::Native;
+pub(crate) use self::native::{Want, name};
 use self::views::Views;
 use crate::judge::signals::Fate;
 use crate::judge::{Judge, text};
@@ -99,6 +102,8 @@ pub(crate) struct Client {
     pub(crate) flooded: bool,
     /// When its ICE servers run out, by the server's clock.
     pub(crate) ice_expires: Option<u64>,
+    /// The machine that it runs, if it is a native one.
+    native: Option<Native>,
 }
 
 impl Client {
@@ -121,6 +126,7 @@ impl Client {
             views: Views::default(),
             flooded: false,
             ice_expires: None,
+            native: None,
         }
     }
 
@@ -141,6 +147,11 @@ impl Client {
     pub(crate) fn left(&mut self, judge: &mut Judge) {
         self.forget(judge);
         self.disconnected();
+    }
+
+    /// Whether it runs the machine of native clients.
+    pub(crate) fn is_native(&self) -> bool {
+        self.native.is_some()
     }
 
     /// A numbered request. It is asked again after a resume if it was not taken in.
@@ -362,6 +373,7 @@ impl Client {
                     judge.wrong(format!("client {} was told of losses in no order: {frame}", self.index));
                 }
                 for n in numbers {
+                    let n = self.native.as_ref().map_or(n, |native| native.letter(n));
                     let kept = judge.letters.lost(self.index, n, text(&frame["to"]));
                     judge.hold(kept);
                 }

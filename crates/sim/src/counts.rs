@@ -61,6 +61,14 @@ counts! {
     refused,
     /// Of these, because there was no room.
     full,
+    /// Native clients that went to another server.
+    failovers,
+    /// Native clients that came home.
+    homecomings,
+    /// Requests of native clients that were given up.
+    given,
+    /// Times that a client and a server lost sight of each other.
+    partitions,
     /// Presences told.
     presence,
     /// Changes of a room's host that were seen.

@@ -78,7 +78,7 @@ struct Socket {
 }
 
 /// The rules that all servers of the world follow: as in real life but with shorter times and smaller queues.
-fn rules(plan: &Plan) -> Rules {
+fn rules(plan: &Plan, name: &str) -> Rules {
     let off_unless = |on: bool, limit: u64| if on { limit } else { 0 };
     let limits = Limits {
         frames_per_second: off_unless(plan.rated, 20),
@@ -101,7 +101,8 @@ fn rules(plan: &Plan) -> Rules {
         limits,
         away_after_ms: AWAY_AFTER_MS,
         gone_after_ms: GONE_AFTER_MS,
-        ask_where: plan.nodes > 1,
+        server: name.to_owned(),
+        ask_where: plan.linked,
         ask_ms: 3_000,
         ice: if plan.turn { turn } else { IceRules::default() },
         ..Rules::default()
@@ -155,8 +156,8 @@ impl Store {
 }
 
 impl Node {
-    pub(crate) fn new(plan: &Plan, now_ms: u64, seed: [u8; 32]) -> Self {
-        let rules = rules(plan);
+    pub(crate) fn new(plan: &Plan, name: &str, now_ms: u64, seed: [u8; 32]) -> Self {
+        let rules = rules(plan, name);
         Self {
             hub: new_hub(&rules, seed),
             rules,

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use wigwag_peer::Hello;
 use wigwag_testkit::{HelloFrame, TestKey};
+use wigwag_wire::{Device, Namespace, PeerId};
 
 use crate::dice::Dice;
 use crate::plan::Plan;
@@ -67,6 +69,21 @@ impl Person {
             Who::Key => Some(self.key.id().to_string()),
             Who::Name(name) => Some(name.clone()),
         }
+    }
+
+    /// What a native client says of it.
+    pub(crate) fn introduction(&self) -> Hello {
+        Hello {
+            namespace: Namespace::new(self.namespace).ok(),
+            id: self.id().filter(|_| matches!(self.who, Who::Name(_))).and_then(|id| PeerId::new(&id).ok()),
+            device: Device::new(&self.device).ok(),
+            key: (self.who != Who::Guest).then(|| self.key.public()),
+        }
+    }
+
+    /// A signature over what a server wants signed.
+    pub(crate) fn sign(&self, statement: &[u8]) -> String {
+        self.key.sign(statement)
     }
 
     /// The answer to a challenge.

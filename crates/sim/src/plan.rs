@@ -5,8 +5,14 @@ use crate::dice::Dice;
 /// The shape of one run. Every figure comes from the seed, so that runs differ in kind and not only in order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// How many servers. More than one: they ask each other where peers are.
+    /// How many servers.
     pub(crate) nodes: usize,
+    /// Whether they ask each other where peers are.
+    pub(crate) linked: bool,
+    /// How many clients in a thousand are native ones.
+    pub(crate) native: u64,
+    /// How often in a thousand acts a client and a server lose sight of each other for a while.
+    pub(crate) partition: u64,
     /// How many namespaces, with the same ids and names of rooms in each.
     pub(crate) namespaces: usize,
     /// How many clients.
@@ -61,12 +67,15 @@ impl Plan {
     /// The plan of a seed.
     pub(crate) fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed ^ 0x91a_0000);
-        let nodes = if dice.permille(250) { 3 } else { 1 };
+        let (nodes, linked) = *dice.one_of(&[(3, true), (2, false), (1, false), (1, false), (1, false)]);
         let calm = dice.permille(150);
         let often =
             |dice: &mut Dice, chance, most| if !calm && dice.permille(chance) { dice.between(1, most) } else { 0 };
         Self {
             nodes,
+            linked,
+            native: *dice.one_of(&[0, 300, 500, 1_000]),
+            partition: often(&mut dice, 400, 10),
             namespaces: if dice.permille(400) { 2 } else { 1 },
             clients: dice.between(3, 9) as usize,
             ids: dice.between(2, 9),
@@ -90,7 +99,7 @@ impl Plan {
             rated: dice.permille(150),
             tight: dice.permille(200),
             turn: dice.permille(200),
-            queue_frames: dice.between(24, 96),
+            queue_frames: dice.between(12, 72),
         }
     }
 }

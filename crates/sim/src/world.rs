@@ -3,6 +3,7 @@
 mod acts;
 mod between;
 mod checks;
+mod native;
 mod rest;
 mod trouble;
 mod wires;
@@ -11,10 +12,11 @@ use std::collections::BTreeMap;
 use std::hash::Hasher;
 
 use wigwag_hub::{Carry, CarryStatus, Keep, Moment, Now, Wall};
+use wigwag_peer::SocketId;
 use wigwag_wire::{Namespace, PeerId};
 
 use self::wires::{ToClient, Wire};
-use crate::client::Client;
+use crate::client::{Client, name};
 use crate::dice::Dice;
 use crate::judge::Judge;
 use crate::node::{Claim, Node};
@@ -53,6 +55,19 @@ enum Event {
     },
     Acts {
         client: usize,
+    },
+    /// A native client wanted to be woken.
+    Wakes {
+        client: usize,
+        due: u64,
+    },
+    Reopens {
+        client: usize,
+    },
+    /// A native client hears that there is no server.
+    Unreachable {
+        client: usize,
+        own: SocketId,
     },
     Starts {
         node: usize,
@@ -113,6 +128,8 @@ pub(crate) struct World<'t> {
     hosts: BTreeMap<(usize, &'static str, String), (u64, String)>,
     /// Which socket is told again what it was told before, and when.
     replaying: Option<(u64, u64)>,
+    /// Until when clients and servers do not reach each other.
+    parted: BTreeMap<(usize, usize), u64>,
     /// When queues were last looked at.
     looked_at: u64,
     trace: Fnv,
@@ -145,7 +162,7 @@ impl<'t> World<'t> {
             plan,
             now_ms,
             wall_offset: 0,
-            nodes: (0..plan.nodes).map(|_| Node::new(&plan, now_ms, dice.seed())).collect(),
+            nodes: (0..plan.nodes).map(|node| Node::new(&plan, &name(node), now_ms, dice.seed())).collect(),
             clients: people.iter().enumerate().map(|(i, person)| Client::new(i, person.clone())).collect(),
             judge: Judge::new(&people, &plan),
             wires: BTreeMap::new(),
@@ -158,6 +175,7 @@ impl<'t> World<'t> {
             storing: vec![0; plan.nodes],
             hosts: BTreeMap::new(),
             replaying: None,
+            parted: BTreeMap::new(),
             looked_at: 0,
             trace: Fnv(0xcbf2_9ce4_8422_2325),
             resting: false,
@@ -168,6 +186,7 @@ impl<'t> World<'t> {
 
     pub(crate) fn run(mut self) -> Report {
         self.say(|w| format!("{:?}", w.plan));
+        self.nativize();
         for client in 0..self.clients.len() {
             let at = self.dice.below(2_000);
             self.later(at, Event::Acts { client });
@@ -224,6 +243,9 @@ impl<'t> World<'t> {
             Event::ServerNotices { socket } => self.server_notices(socket),
             Event::ClientNotices { socket } => self.client_notices(socket),
             Event::Acts { client } => self.act(client),
+            Event::Wakes { client, due } => self.wakes(client, due),
+            Event::Reopens { client } => self.reopens(client),
+            Event::Unreachable { client, own } => self.unreachable(client, own),
             Event::Starts { node } => self.start(node),
             Event::Claimed { node, process, claim } => self.claimed(node, process, &claim),
             Event::Located { node, process, ns, id } => self.located(node, process, ns, id),

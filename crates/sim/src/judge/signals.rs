@@ -96,6 +96,20 @@ impl Letters {
         self.letters.get(&(sender, n))
     }
 
+    /// It leaves its sender, who is called so by now.
+    pub(crate) fn goes_out(&mut self, sender: usize, n: u64, from: &str) {
+        if let Some(letter) = self.letters.get_mut(&(sender, n)) {
+            letter.from = from.to_owned();
+        }
+    }
+
+    /// The sender gave up waiting for the answer.
+    pub(crate) fn given(&mut self, sender: usize, n: u64) {
+        if let Some(letter) = self.letters.get_mut(&(sender, n)).filter(|letter| letter.fate == Fate::Open) {
+            letter.fate = Fate::Unknown;
+        }
+    }
+
     /// The sender is told what became of it.
     pub(crate) fn answered(&mut self, sender: usize, n: u64, fate: Fate) -> Result<(), String> {
         let Some(letter) = self.letters.get_mut(&(sender, n)) else { return Ok(()) };

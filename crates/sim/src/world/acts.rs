@@ -1,6 +1,7 @@
 //! What clients ask of servers.
 
 use serde_json::{Value, json};
+use wigwag_peer::Input;
 
 use super::{Event, World};
 use crate::client::{Ask, Manner};
@@ -23,7 +24,14 @@ impl World<'_> {
         let pause = self.dice.between(1, 2 * self.plan.act_ms);
         self.later(pause, Event::Acts { client });
         self.misfortune(client);
-        if self.clients[client].socket.is_none() {
+        if self.clients[client].is_native() {
+            if self.clients[client].ready {
+                self.ask(client);
+            }
+            if self.dice.permille(20) {
+                self.look_around(client);
+            }
+        } else if self.clients[client].socket.is_none() {
             let moves = self.clients[client].id.is_none() || self.dice.permille(self.plan.stray);
             let node = if moves { self.dice.index(self.nodes.len()) } else { self.clients[client].node };
             self.connect(client, node);
@@ -222,6 +230,13 @@ impl World<'_> {
                 frame["data"]["pad"] = json!("x".repeat(self.dice.between(100, 6_000) as usize));
             }
             let (ns, from) = (self.judge.person(client).ns(), self.judge.id(client).to_owned());
+            if self.clients[client].is_native() {
+                if let Some((n, input)) = self.clients[client].wish(Ask::Signal, frame) {
+                    self.judge.sent(self.now_ms, client, n, Letter::new(ns, &from, to, device, store));
+                    self.tell_native(client, input);
+                }
+                continue;
+            }
             let (n, frame) = self.clients[client].numbered(Ask::Signal, frame);
             self.judge.sent(self.now_ms, client, n, Letter::new(ns, &from, to, device, store));
             self.say_to(client, frame);
@@ -229,6 +244,14 @@ impl World<'_> {
     }
 
     pub(super) fn bye(&mut self, client: usize) {
+        if self.clients[client].is_native() {
+            self.tell_native(client, Input::Close);
+            let wait = self.dice.between(1, 5_000);
+            if !self.resting {
+                self.later(wait, Event::Reopens { client });
+            }
+            return;
+        }
         self.say_to(client, json!({"type": "bye"}).to_string());
         // It hears nothing more; the server closes the socket.
         let Some(socket) = self.clients[client].socket else { return };
@@ -238,6 +261,9 @@ impl World<'_> {
     }
 
     pub(super) fn request(&mut self, client: usize, ask: Ask, frame: Value) {
+        if self.clients[client].is_native() {
+            return self.wish(client, ask, frame);
+        }
         let frame = self.clients[client].request(ask, frame);
         self.say_to(client, frame);
     }
@@ -253,6 +279,9 @@ impl World<'_> {
     }
 
     fn say_to(&mut self, client: usize, text: String) {
+        if self.clients[client].is_native() {
+            return self.mention(client, &text);
+        }
         if let Some(socket) = self.clients[client].socket {
             self.send(socket, text);
         }

@@ -12,6 +12,8 @@ use crate::client::{Ask, Client};
 use crate::judge::party;
 use crate::node::GONE_AFTER_MS;
 
+/// So long that a native client has noticed, waited and come home.
+const NATIVES_MS: u64 = 200_000;
 /// So long that everything has run out which runs out within hours, wherever the wall clock jumped.
 const HOURS_MS: u64 = 3 * 3_600_000;
 /// So long that everything has.
@@ -23,6 +25,10 @@ impl World<'_> {
         self.say(|_| "trouble is over".to_owned());
         self.run_until(self.now_ms + 10_000);
         self.come_back();
+        // Natives find out for themselves that a wire is dead, wait as long as they wait, and come home.
+        if self.clients.iter().any(Client::is_native) {
+            self.run_until(self.now_ms + NATIVES_MS);
+        }
         // Sessions that were left elsewhere end by now.
         self.run_until(self.now_ms + GONE_AFTER_MS + 5_000);
         for client in 0..self.clients.len() {
@@ -32,8 +38,17 @@ impl World<'_> {
         }
         self.come_back();
         for client in &self.clients {
+            if client.home().is_some_and(|home| home != client.node) {
+                self.judge
+                    .wrong(format!("client {} is with server {}, which is not its best", client.index, client.node));
+            }
             if !client.is_sure() {
-                self.judge.wrong(format!("client {} did not get in again, or was not answered", client.index));
+                let (ready, flooded) = (client.ready, client.flooded);
+                let waits = &client.views.recovering;
+                self.judge.wrong(format!(
+                    "client {} did not get in again, or was not answered: ready {ready}, flooded {flooded}, waits for {waits:?}",
+                    client.index
+                ));
             }
             for (n, ask) in client.unanswered() {
                 self.judge.wrong(format!("request {n} of client {}, {ask:?}, was never answered", client.index));
@@ -52,7 +67,9 @@ impl World<'_> {
     fn come_back(&mut self) {
         for _ in 0..3 {
             for client in 0..self.clients.len() {
-                if self.clients[client].socket.is_none() {
+                if self.clients[client].is_native() {
+                    self.reopens(client);
+                } else if self.clients[client].socket.is_none() {
                     let node = self.clients[client].node;
                     self.connect(client, node);
                 }

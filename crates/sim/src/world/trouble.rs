@@ -22,6 +22,9 @@ impl World<'_> {
         if self.dice.permille(plan.operator) {
             self.operate();
         }
+        if self.dice.permille(plan.partition) && self.clients[client].is_native() {
+            self.part(client);
+        }
         let node = self.dice.index(self.nodes.len());
         if self.dice.permille(plan.restart) {
             self.stop(node, true);

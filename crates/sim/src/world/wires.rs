@@ -4,6 +4,7 @@ use std::hash::Hasher;
 
 use bytes::Bytes;
 use wigwag_hub::Now;
+use wigwag_peer::{Input, SocketId};
 
 use super::{Event, World};
 use crate::client::Manner;
@@ -28,23 +29,30 @@ pub(super) struct Wire {
 }
 
 impl World<'_> {
+    /// A wire from a client to a server that is there.
+    pub(super) fn open_wire(&mut self, client: usize, node: usize) -> u64 {
+        self.next_socket += 1;
+        let (socket, now) = (self.next_socket, self.now_ms);
+        let process = self.nodes[node].process;
+        self.wires.insert(socket, Wire { client, node, process, is_cut: false, to_server_at: now, to_client_at: now });
+        let at = self.next_at_server(socket);
+        self.at(at, Event::Opens { node, socket });
+        socket
+    }
+
     pub(super) fn connect(&mut self, client: usize, node: usize) {
         if !self.nodes[node].is_up() {
             return;
         }
-        self.next_socket += 1;
-        let (socket, now) = (self.next_socket, self.now_ms);
-        let process = self.nodes[node].process;
+        let now = self.now_ms;
         let manner = match () {
             () if self.fails(self.plan.mute) => Manner::Mute,
             () if self.fails(self.plan.lie) => *self.dice.one_of(&[Manner::WrongToken, Manner::WrongCount]),
             () => Manner::Honest,
         };
-        self.wires.insert(socket, Wire { client, node, process, is_cut: false, to_server_at: now, to_client_at: now });
+        let socket = self.open_wire(client, node);
         self.clients[client].connected(now, node, socket, manner, &mut self.judge);
         self.say(|_| format!("client {client} connects to server {node} by socket {socket}, {manner:?}"));
-        let at = self.next_at_server(socket);
-        self.at(at, Event::Opens { node, socket });
     }
 
     pub(super) fn opens(&mut self, node: usize, socket: u64) {
@@ -72,7 +80,10 @@ impl World<'_> {
 
     pub(super) fn at_client(&mut self, socket: u64, what: ToClient) {
         let Some(client) = self.wires.get(&socket).map(|wire| wire.client) else { return };
-        let current = self.clients[client].socket == Some(socket);
+        if let Some(own) = self.clients[client].own_name(socket) {
+            return self.at_native(client, own, socket, what);
+        }
+        let current = self.clients[client].socket == Some(socket) && !self.clients[client].is_native();
         match what {
             // The server is done with it, and so is the client's side of the wire.
             ToClient::Close(code) => {
@@ -93,6 +104,28 @@ impl World<'_> {
                 for answer in self.clients[client].frame(now, &frame, &mut self.judge) {
                     self.send(socket, answer);
                 }
+            }
+            ToClient::Ping(count) => {
+                let at = self.next_at_server(socket);
+                self.at(at, Event::Pong { socket, count });
+            }
+        }
+    }
+
+    fn at_native(&mut self, client: usize, own: SocketId, socket: u64, what: ToClient) {
+        match what {
+            ToClient::Close(code) => {
+                self.say(|_| format!("  {socket} closed with {code}"));
+                self.closed_with(client, code);
+                let at = self.next_at_server(socket);
+                self.at(at, Event::ServerNotices { socket });
+                self.tell_native(client, Input::Lost { socket: own, code, reason: String::new() });
+            }
+            ToClient::Frame(frame) => {
+                self.judge.counts.frames += 1;
+                let text = String::from_utf8_lossy(&frame).into_owned();
+                self.say(|_| format!("  {socket} < {text}"));
+                self.tell_native(client, Input::Text { socket: own, text });
             }
             ToClient::Ping(count) => {
                 let at = self.next_at_server(socket);
@@ -169,6 +202,10 @@ impl World<'_> {
     }
 
     pub(super) fn client_notices(&mut self, socket: u64) {
+        let native = self.clients.iter().enumerate().find_map(|(at, client)| Some((at, client.own_name(socket)?)));
+        if let Some((client, own)) = native {
+            return self.tell_native(client, Input::Lost { socket: own, code: 0, reason: String::new() });
+        }
         for client in self.clients.iter_mut().filter(|client| client.socket == Some(socket)) {
             client.disconnected();
         }

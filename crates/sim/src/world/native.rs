@@ -1,0 +1,143 @@
+//! What native clients want of the world: their machine says when to connect, to which server, and what to send.
+
+use std::collections::VecDeque;
+
+use serde_json::Value;
+use wigwag_peer::{Body, Input, SocketId};
+
+use super::wires::Wire;
+use super::{Event, World};
+use crate::client::{Ask, Want};
+
+impl World<'_> {
+    /// Some of the clients are native ones; each has its own order of servers.
+    pub(super) fn nativize(&mut self) {
+        for client in 0..self.clients.len() {
+            if self.dice.permille(self.plan.native) {
+                let mut servers: Vec<usize> = (0..self.nodes.len()).collect();
+                let first = self.dice.index(servers.len());
+                servers.rotate_left(first);
+                let seed = self.dice.seed();
+                self.clients[client].nativize(&servers, seed);
+                let at = self.dice.below(2_000);
+                self.later(at, Event::Reopens { client });
+            }
+        }
+    }
+
+    /// A native client is told something, and everything that follows of it happens.
+    pub(super) fn tell_native(&mut self, client: usize, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let (wants, next) = self.clients[client].tell(self.now_ms, input, &mut self.judge);
+            for want in wants {
+                self.grant(client, want);
+            }
+            inputs.extend(next);
+        }
+        let due = self.clients[client].due();
+        if let Some(native) = self.clients[client].native()
+            && native.due != due
+        {
+            native.due = due;
+            if let Some(due) = due {
+                self.at(due, Event::Wakes { client, due });
+            }
+        }
+    }
+
+    pub(super) fn wakes(&mut self, client: usize, due: u64) {
+        if self.clients[client].native().is_some_and(|native| native.due == Some(due)) {
+            self.clients[client].native().map(|native| native.due.take());
+            self.tell_native(client, Input::Tick);
+        }
+    }
+
+    /// A native client that was sent away, or left, comes again.
+    pub(super) fn reopens(&mut self, client: usize) {
+        if self.clients[client].is_idle() {
+            self.tell_native(client, Input::Open);
+        }
+    }
+
+    /// A server could not be reached at all.
+    pub(super) fn unreachable(&mut self, client: usize, own: SocketId) {
+        self.tell_native(client, Input::Lost { socket: own, code: 0, reason: String::new() });
+    }
+
+    /// A request of a native client.
+    pub(super) fn wish(&mut self, client: usize, ask: Ask, frame: Value) {
+        if let Some((_, input)) = self.clients[client].wish(ask, frame) {
+            self.tell_native(client, input);
+        }
+    }
+
+    /// Something that it says without caring for an answer.
+    pub(super) fn mention(&mut self, client: usize, text: &str) {
+        if let Ok(body) = Body::from_text(text) {
+            self.tell_native(client, Input::Mention(body));
+        }
+    }
+
+    /// It looks around: things may have become better, or worse.
+    pub(super) fn look_around(&mut self, client: usize) {
+        let input = if self.dice.permille(700) { Input::Nudge } else { Input::Check };
+        self.tell_native(client, input);
+    }
+
+    /// A client and a server lose sight of each other: nothing arrives, and nobody is told.
+    pub(super) fn part(&mut self, client: usize) {
+        let node = if self.dice.permille(700) { self.clients[client].node } else { self.dice.index(self.nodes.len()) };
+        let until = self.now_ms + self.dice.between(1_000, 40_000);
+        self.say(|_| format!("client {client} and server {node} lose sight of each other until {until}"));
+        self.judge.counts.partitions += 1;
+        self.parted.insert((client, node), until);
+        let between = |wire: &Wire| (wire.client, wire.node) == (client, node) && !wire.is_cut;
+        let cut: Vec<u64> = self.wires.iter().filter(|(_, wire)| between(wire)).map(|(socket, _)| *socket).collect();
+        for socket in cut {
+            if let Some(wire) = self.wires.get_mut(&socket) {
+                wire.is_cut = true;
+            }
+            self.lose_what_is_under_way(socket);
+            let notice = self.dice.below(20_000);
+            self.later(notice, Event::ServerNotices { socket });
+        }
+    }
+
+    fn grant(&mut self, client: usize, want: Want) {
+        match want {
+            Want::Connect(own, node) => {
+                let parted = self.parted.get(&(client, node)).is_some_and(|until| *until > self.now_ms);
+                if parted && !self.resting {
+                    self.say(|_| format!("client {client} does not reach server {node}"));
+                } else if self.nodes[node].is_up() {
+                    let socket = self.open_wire(client, node);
+                    self.clients[client].wired(own, socket, node);
+                    self.say(|_| format!("client {client} connects to server {node} by socket {socket}, as a native"));
+                } else {
+                    let wait = self.dice.below(300);
+                    self.later(wait, Event::Unreachable { client, own });
+                }
+            }
+            Want::Disconnect(socket) => {
+                self.lose_what_comes(socket);
+                let at = self.next_at_server(socket);
+                self.at(at, Event::ServerNotices { socket });
+            }
+            Want::Send(socket, text) => self.send(socket, text),
+            Want::Reopen => {
+                let wait = self.dice.between(1_000, 5_000);
+                self.later(wait, Event::Reopens { client });
+            }
+        }
+    }
+
+    fn lose_what_comes(&mut self, socket: u64) {
+        self.events.retain(|_, event| !matches!(event, Event::ToClient { socket: s, .. } if *s == socket));
+    }
+
+    fn lose_what_is_under_way(&mut self, socket: u64) {
+        self.lose_what_comes(socket);
+        self.events.retain(|_, event| !matches!(event, Event::ToServer { socket: s, .. } if *s == socket));
+    }
+}
