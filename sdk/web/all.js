@@ -2,6 +2,7 @@
 
 import * as codes from './by-code.js';
 import * as calls from './calls.js';
+import * as mesh from './mesh.js';
 import { bring } from './parts.js';
 import * as veil from './veil.js';
 
@@ -9,4 +10,4 @@ export * from './index.js';
 export { Channel } from './channel.js';
 export { Connection } from './connection.js';
 
-bring({ calls, codes, veil });
+bring({ calls, codes, mesh, veil });

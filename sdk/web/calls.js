@@ -18,9 +18,10 @@ export { Finders, Trust, serverFinder };
  * @property {() => { id: string, device: string, namespace: string }} self
  * @property {(to: string, device: string | undefined, kind: string, data: any) => Promise<string>} signal
  * @property {(id: string) => Promise<{ state: string, lastSeen?: Date }>} find
- * @property {() => Promise<void>} ready resolves when there is a server
+ * @property {(to: string, device: string | undefined) => Promise<void>} ready resolves when there is a server, or another way for signals
  * @property {(hail: Peer) => boolean | string | Promise<boolean | string>} accept
  * @property {(connection: Connection) => void} incoming
+ * @property {(room: string) => Pick<Post, 'accept' | 'incoming'>} [mesh] who takes calls for a room's mesh
  * @property {(id: string, key: string) => void} mismatch
  * @property {() => RTCIceServer[]} ice
  *
@@ -49,6 +50,7 @@ export { Finders, Trust, serverFinder };
  * @property {string} to
  * @property {string | undefined} device
  * @property {string} call
+ * @property {string} mesh
  * @property {string} statement
  * @property {string | undefined} key that was told beforehand
  * @property {(heard: Heard) => Promise<void>} hear a heed or a decline
@@ -74,14 +76,14 @@ export class Calls {
     this.#identity = identity;
     this.#trust = trust;
     this.#RTC = RTCPeerConnection;
-    this.#post = post;
+    /** @package */
+    this.post = post;
   }
 
   #subtle;
   #identity;
   #trust;
   #RTC;
-  #post;
   /** @type {Map<string, Outgoing>} */
   #outgoing = new Map();
   /** @type {Map<string, Call>} */
@@ -160,15 +162,15 @@ export class Calls {
         made.on('open', () => (done(), resolve(made)));
         made.on('closed', ({ error, reason }) => {
           connection = null;
-          fail(error ?? new WigwagError(reason === 'left' ? 'refused' : reason, 'The peer ended the call before it was open.'));
+          fail(error ?? new WigwagError(reason === 'left' ? 'refused' : reason, 'The peer ended the call before it was open.', { at: 'path' }));
         });
       };
       if (signal?.aborted) return abort();
       signal?.addEventListener('abort', abort, { once: true });
       const run = async () => {
-        await this.#post.ready();
+        await this.post.ready(id, device);
         const { share, secret } = await makeShare(this.#subtle);
-        const self = this.#post.self();
+        const self = this.post.self();
         const pair = { namespace: self.namespace, from: self.id, device: self.device, to: id };
         const sent = meta === undefined ? undefined : JSON.parse(JSON.stringify(meta));
         const hail = await makeHail(this.#subtle, this.#identity, pair, { call, share, meta: sent });
@@ -188,21 +190,26 @@ export class Calls {
           const seal = await Seal.make(this.#subtle, { hails: true, secret, hail: half, heed });
           if (!seal || !this.#outgoing.has(call)) return;
           at = 'path';
-          use(this.#make({ id: from, device: of, key: heed.key, verified }, seal, { polite, begins: true, rtc, RTC }));
+          use(this.#make({ id: from, device: of, key: heed.key, verified }, seal, { polite, begins: true, mesh: meshOf(sent), rtc, RTC }));
         };
         if (signal?.aborted) return;
         this.#outgoing.set(call, {
-          to: id, device, call, key, statement: hail.statement, yield: use, hear: (heard) => hear(heard).catch((error) => fail(asError(error))),
+          to: id, device, call, mesh: meshOf(sent), key, statement: hail.statement, yield: use, hear: (heard) => hear(heard).catch((error) => fail(asError(error))),
         });
         at = 'peer';
-        if ((await this.#post.signal(id, device, 'ww.hail', hail.data)) !== 'absent' || !this.#outgoing.has(call)) return;
-        const { lastSeen } = await this.#post.find(id);
+        if ((await this.post.signal(id, device, 'ww.hail', hail.data)) !== 'absent' || !this.#outgoing.has(call)) return;
+        const { lastSeen } = await this.post.find(id);
         throw lastSeen
           ? new WigwagError('absent', `${id} is not here. It was last here at ${lastSeen.toISOString()}.`, { lastSeen })
           : new WigwagError('not_found', `Nobody called ${id} is known here.`);
       };
       run().catch((error) => fail(asError(error)));
     });
+  }
+
+  /** The key that is kept for a name. @param {string} id */
+  known(id) {
+    return this.#trust.known(id);
   }
 
   /** Takes a signal whose kind begins with `ww.`. @param {Heard} heard */
@@ -234,21 +241,24 @@ export class Calls {
   async #hailed({ from, device, data, polite }) {
     const RTC = this.#RTC;
     const { call } = data;
+    const mesh = meshOf(data.meta);
     if (!RTC || this.#hails.has(call) || this.#calls.has(call) || this.#hails.size + this.#calls.size >= CALLS_MAX) return;
-    const ours = [...this.#outgoing.values()].find(({ to, device: wanted }) => to === from && (wanted === undefined || wanted === device));
+    const ours = [...this.#outgoing.values()].find((each) => (
+      each.to === from && (each.device === undefined || each.device === device) && each.mesh === mesh));
     // Both hail at once: the impolite one's call is the one.
     if (ours && !polite) return;
     this.#hails.add(call);
-    const self = this.#post.self();
+    const self = this.post.self();
     const hail = await readHail(this.#subtle, { namespace: self.namespace, from, device, to: self.id }, data);
     if (!hail) return void this.#hails.delete(call);
     const verified = await this.#check(from, hail.key, ours?.key);
     const peer = { id: from, device, key: hail.key, verified, meta: hail.meta };
     const back = { namespace: self.namespace, from: self.id, device: self.device, to: from, toDevice: device };
-    const yes = (ours && this.#outgoing.has(ours.call)) || (await this.#post.accept(peer));
+    const taker = mesh ? this.post.mesh?.(mesh) ?? STRANGER : this.post;
+    const yes = (ours && this.#outgoing.has(ours.call)) || (await taker.accept(peer));
     if (yes !== true) {
       const reason = typeof yes === 'string' ? yes.replaceAll('\n', ' ').slice(0, 80) : '';
-      await this.#post.signal(from, device, 'ww.decline', await makeDecline(this.#subtle, this.#identity, back, hail, reason));
+      await this.post.signal(from, device, 'ww.decline', await makeDecline(this.#subtle, this.#identity, back, hail, reason));
       return void this.#hails.delete(call);
     }
     const { share, secret } = await makeShare(this.#subtle);
@@ -256,29 +266,29 @@ export class Calls {
     const half = { call, key: this.#identity.key, share, statement: heed.statement };
     const seal = await Seal.make(this.#subtle, { hails: false, secret, hail, heed: half });
     if (!seal) return void this.#hails.delete(call);
-    const connection = this.#make(peer, seal, { polite, begins: false, RTC });
+    const connection = this.#make(peer, seal, { polite, begins: false, mesh, RTC });
     this.#hails.delete(call);
     const waiting = ours && this.#outgoing.get(ours.call);
     if (waiting) waiting.yield(connection);
-    else connection.on('open', () => this.#post.incoming(connection));
+    else connection.on('open', () => taker.incoming(connection));
     const forget = setTimeout(() => connection.state === 'connecting' && connection.end('timeout', connection.failure()), HEEDED_MS);
     connection.on('open', () => clearTimeout(forget));
     connection.on('closed', () => clearTimeout(forget));
-    await this.#post.signal(from, device, 'ww.heed', heed.data);
+    await this.post.signal(from, device, 'ww.heed', heed.data);
   }
 
   /**
    * @param {Peer} peer
    * @param {Seal} seal
-   * @param {{ polite: boolean, begins: boolean, rtc?: RTCConfiguration, RTC: typeof RTCPeerConnection }} how
+   * @param {{ polite: boolean, begins: boolean, mesh: string, rtc?: RTCConfiguration, RTC: typeof RTCPeerConnection }} how
    */
-  #make(peer, seal, { polite, begins, rtc, RTC }) {
+  #make(peer, seal, { polite, begins, mesh, rtc, RTC }) {
     let turn = Promise.resolve();
     const tell = (/** @type {Content} */ content) => {
       turn = turn.then(async () => {
         const data = await seal.seal(content);
         // Not waited for: the order is that of the asking.
-        this.#post.signal(peer.id, peer.device, 'ww.sealed', data).then(
+        this.post.signal(peer.id, peer.device, 'ww.sealed', data).then(
           (status) => status === 'absent' && connection.state === 'connecting'
             && connection.end('absent', new WigwagError('absent', `${peer.id} went away while we were connecting.`)),
           () => connection.state !== 'open' && connection.mend(),
@@ -286,7 +296,7 @@ export class Calls {
       });
     };
     const connection = new Connection(peer, {
-      RTCPeerConnection: RTC, config: { iceServers: this.#post.ice(), ...rtc }, polite, begins, tell, finder: 'server', gone: () => this.#calls.delete(seal.call),
+      RTCPeerConnection: RTC, config: { iceServers: this.post.ice(), ...rtc }, polite, begins, tell, post: mesh !== '', finder: 'server', gone: () => this.#calls.delete(seal.call),
     });
     this.#calls.set(seal.call, { from: peer.id, device: peer.device, seal, connection });
     return connection;
@@ -297,10 +307,19 @@ export class Calls {
     try {
       return await this.#trust.check(id, key, expected);
     } catch (error) {
-      this.#post.mismatch(id, key);
+      this.post.mismatch(id, key);
       throw error;
     }
   }
+}
+
+/** Takes calls for meshes that we are not in. @type {Pick<Post, 'accept' | 'incoming'>} */
+const STRANGER = { accept: () => 'Nobody here is in this mesh.', incoming: (connection) => connection.close() };
+
+/** The room whose mesh a call is for, empty where it is for none. @param {any} meta of its hail */
+function meshOf(meta) {
+  const mesh = Object(meta)['wigwag.mesh'];
+  return typeof mesh === 'string' ? mesh : '';
 }
 
 /** @param {string} id @param {string} at */

@@ -19,6 +19,7 @@ import { Standing } from './standing.js';
  * @import { Keep } from './keep.js'
  * @import { PeerRecord } from './record.js'
  * @import { Ask, Surroundings } from './line.js'
+ * @import { Meshes, MeshOptions } from './mesh.js'
  * @import { Options as RoomOptions } from './room.js'
  * @import { Frame, Server, Status } from './terms.js'
  * @import { Veil } from './veil.js'
@@ -42,6 +43,7 @@ import { Standing } from './standing.js';
  * @typedef {object} JoinOptions
  * @property {boolean} [create] whether to make the room where there is none; left out, yes
  * @property {any} [me] what the others see of us
+ * @property {boolean | MeshOptions} [mesh] whether to connect to all other members that want it too
  * @property {string} [secret] what all members know and no server: names the room, and hides what is said in it
  *
  * @typedef {object} Attached what stands beside the client, and may hear
@@ -134,6 +136,8 @@ export class Wigwag extends Emitter {
       },
     }, options);
     this.#key = caller.key;
+    const { clock = PLATFORM_CLOCK, random = Math.random } = options;
+    this.#surroundings = { clock, random };
     this.#watched = new Standing(this.#line, 'watch', 'unwatch', 'ids');
     this.#topics = new Standing(this.#line, 'subscribe', 'unsubscribe', 'topics');
     const { accept = () => this.hears('connection') || 'Nobody takes calls here.' } = options;
@@ -161,7 +165,7 @@ export class Wigwag extends Emitter {
         ice: () => this.#ice,
         add: (connection) => calls.add(connection),
         tell: (target, progress) => this.emit({ type: 'finding', target, progress }),
-        clock: options.clock ?? PLATFORM_CLOCK,
+        clock,
       });
       return { calls, finders };
     });
@@ -170,6 +174,9 @@ export class Wigwag extends Emitter {
 
   #line;
   #key;
+  #surroundings;
+  /** @type {Meshes | null} */
+  #meshes = null;
   #desk;
   #choice;
   /** Whether there is no server, by the app's own will. */
@@ -306,14 +313,15 @@ export class Wigwag extends Emitter {
    */
   async join(name, given = {}) {
     if (typeof name !== 'string') return this.join('', name);
-    const { create = true, me, password, signal, again: _, secret, ...options } = given;
+    const { create = true, me, password, signal, again: _, secret, mesh, ...options } = given;
     const veil = secret === undefined ? undefined : await this.#veil(secret, name);
     const at = veil?.name ?? name;
+    const meshes = mesh && (await this.#weave());
     const known = this.#rooms.get(at);
-    if (known) return known;
-    const room = await this.#enter({ type: 'room.join', room: at, create, me, password }, { me, password }, signal, veil);
+    const room = known ?? await this.#enter({ type: 'room.join', room: at, create, me, password }, { me, password }, signal, veil);
+    if (meshes) meshes.add(room, Object(mesh));
     // Whoever is alone as the first host has just made it.
-    if (room.mine && room.term === 1 && !room.members.length && Object.keys(options).length) await room.set(options);
+    if (!known && room.mine && room.term === 1 && !room.members.length && Object.keys(options).length) await room.set(options);
     return room;
   }
 
@@ -391,6 +399,12 @@ export class Wigwag extends Emitter {
     if (this.status.state === 'open') return Promise.resolve();
     if (this.status.state === 'stopped' || this.status.state === 'idle') return Promise.reject(new WigwagError('closed', 'This client is closed.'));
     return this.once('status').then(() => this.#served());
+  }
+
+  async #weave() {
+    const [{ Meshes }, { calls }] = await Promise.all([parts.mesh(), this.#desk.ready()]);
+    this.#meshes ??= new Meshes(this, calls, this.#surroundings);
+    return this.#meshes;
   }
 
   /** @param {string} secret @param {string} title */

@@ -31,6 +31,7 @@ import { WigwagError } from './errors.js';
  * @property {RTCConfiguration} config
  * @property {boolean} polite
  * @property {boolean} begins whether we make the first offer
+ * @property {boolean} [post] whether it is one of a mesh, which has a post
  * @property {(content: Content) => void} tell seals it and hands it to the server
  * @property {string} [finder] who found the peer
  * @property {{ pc: RTCPeerConnection, channel: RTCDataChannel, plain: boolean, others: RTCDataChannel[] }} [opened] what is open already:
@@ -89,6 +90,9 @@ export class Connection extends Emitter {
   #turn = Promise.resolve();
   /** Kinds of candidates, for whoever asks why it failed. */
   #kinds = { local: new Set(), remote: new Set() };
+
+  /** By which members of a mesh carry signals for each other. @type {RTCDataChannel | null} @package */
+  post = null;
 
   get state() {
     return this.#state;
@@ -237,6 +241,7 @@ export class Connection extends Emitter {
     pc.ondatachannel = ({ channel }) => this.emit({ type: 'channel', channel: this.#channel(channel) });
     pc.ontrack = ({ track, streams }) => this.emit({ type: 'track', track, streams });
     this.#main = main;
+    if (this.#wiring.post) this.post = pc.createDataChannel('wigwag.post', { negotiated: true, id: 1 });
     main.on('message', ({ data }) => this.emit({ type: 'message', data }));
     main.on('open', () => {
       this.#set('open');

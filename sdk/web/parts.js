@@ -5,6 +5,7 @@
  * @typedef {object} Parts
  * @property {typeof import('./calls.js')} [calls] what makes connections
  * @property {typeof import('./by-code.js')} [codes] connections by codes that people carry
+ * @property {typeof import('./mesh.js')} [mesh] what connects all members of a room
  * @property {typeof import('./veil.js')} [veil] what secret rooms are hidden behind
  */
 
@@ -29,4 +30,9 @@ export async function veil() {
 /** @returns {Promise<typeof import('./by-code.js')>} */
 export async function codes() {
   return brought.codes ?? import('./by-code.js');
+}
+
+/** @returns {Promise<typeof import('./mesh.js')>} */
+export async function mesh() {
+  return brought.mesh ?? import('./mesh.js');
 }

@@ -4,7 +4,10 @@ import { Emitter } from './events.js';
 import { WigwagError } from './errors.js';
 
 /**
+ * @import { Message } from './channel.js'
+ * @import { Connection } from './connection.js'
  * @import { Line, Ask } from './line.js'
+ * @import { Mesh } from './mesh.js'
  * @import { Frame } from './terms.js'
  * @import { Veil } from './veil.js'
  *
@@ -38,6 +41,9 @@ import { WigwagError } from './errors.js';
  *   | { type: 'changed' }
  *   | { type: 'host', host: { id: string, device: string }, mine: boolean, why: string }
  *   | { type: 'state', state: any }
+ *   | { type: 'connected', member: Member, connection: Connection }
+ *   | { type: 'disconnected', member: Member, connection: Connection, reason: string, error: WigwagError | null }
+ *   | { type: 'message', member: Member, connection: Connection, data: any }
  *   | { type: 'closed', why: string, reason?: string }} RoomEvent
  */
 
@@ -96,6 +102,9 @@ export class Room extends Emitter {
   /** @type {string | undefined} */
   code = undefined;
 
+  /** The connections to all members, where they were wanted. @type {Mesh | null} */
+  mesh = null;
+
   /** The others, longest-standing first. */
   get members() {
     return [...this.#members.values()];
@@ -114,6 +123,21 @@ export class Room extends Emitter {
   /** Whether we are still in the room. */
   get open() {
     return this.#open;
+  }
+
+  /** The mesh's connections. @returns {Connection[]} */
+  get connections() {
+    return this.mesh?.connections ?? [];
+  }
+
+  /** The mesh's connection to a member. @param {{ id: string, device?: string }} member @returns {Connection | null} */
+  connection(member) {
+    return this.mesh?.connection(member) ?? null;
+  }
+
+  /** Sends this to all members that the mesh is connected to, past the server; resolves with their number. @param {Message} message */
+  async send(message) {
+    return this.mesh?.send(message) ?? 0;
   }
 
   /**
