@@ -4,12 +4,14 @@
 //! and carries requests to their answers. `sdk/web/machine.js` is its sister in browsers, and both replay the same transcripts.
 //! [`Calls`](calls::Calls) finds out with peers, over the server and without trusting it, whose key is whose and what both want, and lets an engine
 //! on either side come to a connection.
+//! [`Race`](finding::Race) asks several finders where a peer is.
 //! `wire` gives it its words. Whoever drives it has the sockets, the clock and the keys; a WebRTC engine, or anything else that moves
 //! bytes from peer to peer, stands behind the driver too.
 
 mod advice;
 pub mod calls;
 mod dice;
+pub mod finding;
 mod frame;
 pub mod heard;
 mod identity;

@@ -296,7 +296,7 @@ fn answer_statement(kind: &str, pair: &Pair<'_>, call: &CallId, key: &PublicKey,
     format!("wigwag.1 {kind}\n{namespace}\n{from}\n{device}\n{to}\n{to_device}\n{call}\n{key}\n{own}\n{hash}")
 }
 
-fn sha256(text: &str) -> String {
+pub(crate) fn sha256(text: &str) -> String {
     BASE64URL_NOPAD.encode(&Sha256::digest(text.as_bytes()))
 }
 
