@@ -131,7 +131,7 @@ export class Connection extends Emitter {
 
   /** Looks for a better path: the network is another one. */
   mend() {
-    if (!this.#pc?.remoteDescription || this.#state === 'closed' || this.#restart) return;
+    if (this.#state === 'closed' || !this.#pc?.remoteDescription || this.#restart) return;
     const rest = this.#restarted + RESTART_MS - performance.now();
     const restart = () => {
       this.#restart = null;

@@ -1,9 +1,9 @@
 // What connections for data and calls have in common.
 
+import { WigwagError } from './errors.js';
 import { EventEmitter, PeerError } from './peerjs-events.js';
 
 /**
- * @import { WigwagError } from './errors.js'
  * @import { Peer } from './peerjs.js'
  * @import { BaseConnectionErrorType, ConnectionType } from './peerjs-events.js'
  * @import { Link, Word } from './peerjs-link.js'
@@ -87,6 +87,16 @@ export class BaseConnection extends EventEmitter {
     this.link = link;
     this.peerConnection = link.raw;
     link.add(/** @type {any} */ (this));
+  }
+
+  /** @param {Word} word @package */
+  hear(word) {
+    if (word.peerjs === 'away' && this.#begins && !this._open) {
+      this.house.failed(this, new WigwagError('absent', `${this.peer} takes no connections now.`));
+      this.finish(false);
+    } else if (word.peerjs === 'end' || word.peerjs === 'away') {
+      this.finish(true);
+    }
   }
 
   /** @param {RTCIceConnectionState} state @package */

@@ -46,6 +46,10 @@ export class DataConnection extends BaseConnection {
 
   /** @type {Channel | null} */
   #channel = null;
+  /** What came before it was open. @type {unknown[]} */
+  #early = [];
+  /** Whether the other side has the connection too. */
+  #taken = true;
   #joiner = new Joiner();
   #numbers = 0;
   /** What arrived before anybody listened. @type {unknown[]} */
@@ -95,13 +99,9 @@ export class DataConnection extends BaseConnection {
     const { label, metadata, serialization, reliable, connectionId: id } = this;
     const telling = link.tell({ peerjs: 'data', id, label, metadata, serialization, reliable });
     this.#channel = null;
+    this.#taken = false;
     this.attach(link.channel(this, label, reliable), []);
     await telling;
-  }
-
-  /** @param {Word} word @package */
-  hear(word) {
-    if (word.peerjs === 'end') this.finish(true);
   }
 
   /** @param {Channel} channel @param {ArrayBuffer[]} early @package */
@@ -109,20 +109,28 @@ export class DataConnection extends BaseConnection {
     if (this.ended || this.#channel) return channel.close();
     this.#channel = channel;
     this.dataChannel = channel.raw;
-    const waiting = [...early];
-    channel.on('message', ({ data }) => (this._open ? this.#take(data) : waiting.push(data)));
+    this.#early.push(...early);
+    channel.on('message', ({ data }) => (this._open ? this.#take(data) : this.#early.push(data)));
     // With a link goes its channel, and there may be another of each.
     channel.on('closed', () => this.#channel === channel && this.link?.open && this.finish(true));
-    const open = () => {
-      if (this.ended || this._open || this.#channel !== channel) return;
-      this._open = true;
-      this.emit('open');
-      for (const each of waiting.splice(0)) this.#take(each);
-    };
-    channel.on('open', open);
+    channel.on('open', () => this.#ready());
     // Whoever hears of the connection may listen to it first.
-    if (channel.open) setTimeout(open, 0);
+    if (channel.open) setTimeout(() => this.#ready(), 0);
     return undefined;
+  }
+
+  /** @override @param {Word} word @package */
+  hear(word) {
+    if (word.peerjs !== 'answer') return super.hear(word);
+    this.#taken = true;
+    return this.#ready();
+  }
+
+  #ready() {
+    if (this.ended || this._open || !this.#taken || !this.#channel?.open) return;
+    this._open = true;
+    this.emit('open');
+    for (const each of this.#early.splice(0)) this.#take(each);
   }
 
   /** @override @param {boolean} told @package */

@@ -1,15 +1,16 @@
 // One connection of the SDK with a peer, and on it everything that a PeerJS app calls a connection: data on a channel each, calls by their tracks.
 
+import { WigwagError } from './errors.js';
+
 /**
  * @import { Channel } from './channel.js'
  * @import { Connection } from './connection.js'
- * @import { WigwagError } from './errors.js'
  *
  * What one side tells the other of a connection. `stream` is the id of the stream that it will send.
  * @typedef {{ peerjs: 'data', id: string, label: string, metadata?: any, serialization: string, reliable: boolean }
- *   | { peerjs: 'call', id: string, metadata?: any, stream: string }
+ *   | { peerjs: 'call', id: string, metadata?: any, stream: string, tracks: number }
  *   | { peerjs: 'answer', id: string, stream: string | null }
- *   | { peerjs: 'end', id: string }} Word
+ *   | { peerjs: 'end' | 'away', id: string }} Word
  *
  * What rides on a link.
  * @typedef {object} Line
@@ -23,10 +24,18 @@
 /** A link that nobody uses is let go after this. */
 const IDLE_MS = 5_000;
 
+/** The other side says within this that it listens. */
+const READY_MS = 10_000;
+
 /** Channels and streams that wait for the word that belongs to them are not more than this, nor are a channel's messages. */
 const WAITING_MAX = 64;
 
 export class Link {
+  /** @type {() => void} */
+  #isReady = () => {};
+  /** @type {(error: WigwagError) => void} */
+  #unready = () => {};
+
   /**
    * @param {Connection} connection open
    * @param {string} remote what the app calls the peer
@@ -35,6 +44,8 @@ export class Link {
    */
   constructor(connection, remote, incoming, gone) {
     this.remote = remote;
+    // Nobody has to wait for it.
+    this.ready.catch(() => {});
     this.#connection = connection;
     this.#incoming = incoming;
     connection.on('message', ({ data }) => this.#hear(data));
@@ -43,15 +54,30 @@ export class Link {
     connection.on('closed', ({ error }) => {
       this.open = false;
       clearTimeout(this.#idle);
+      clearTimeout(this.#patience);
+      this.#unready(error ?? new WigwagError('closed', 'The connection ended before it was used.'));
       gone(this);
       for (const line of [...this.#lines.values()]) line.cut(error);
     });
     connection.raw?.addEventListener('iceconnectionstatechange', () => {
       for (const line of this.#lines.values()) line.ice(/** @type {RTCPeerConnection} */ (connection.raw).iceConnectionState);
     });
+    // What is sent on another channel than this one may be there before the other side listens.
+    this.tell({ peerjs: 'hello' }).catch(() => {
+      // The link is gone already.
+    });
+    this.#patience = setTimeout(() => {
+      this.#unready(new WigwagError('timeout', 'The other side did not say that it listens.', { at: 'channel' }));
+      this.close();
+    }, READY_MS);
     this.#rest();
   }
 
+  /** Resolves when the other side listens. @type {Promise<void>} */
+  ready = new Promise((resolve, reject) => {
+    this.#isReady = resolve;
+    this.#unready = reject;
+  });
   #connection;
   #incoming;
   /** @type {Map<string, Line>} */
@@ -66,6 +92,8 @@ export class Link {
   #sent = new Set();
   /** @type {any} */
   #idle = null;
+  /** @type {any} */
+  #patience = null;
   open = true;
 
   /** The platform's own object, which all connections with this peer share. */
@@ -73,7 +101,7 @@ export class Link {
     return /** @type {RTCPeerConnection} */ (this.#connection.raw);
   }
 
-  /** @param {Word} word */
+  /** @param {Word | { peerjs: 'hello' }} word */
   tell(word) {
     return this.#connection.send(word);
   }
@@ -96,24 +124,35 @@ export class Link {
   }
 
   /**
-   * Makes a stream ready to be sent, under a name that the peer can be told before. One that is under way already goes as a copy.
+   * Makes a stream ready to be sent, under a name that the peer can be told before. What is under way already goes as a copy.
    * @param {MediaStream} stream
-   * @returns {{ name: string, send: () => void, stop: () => void }}
+   * @returns {{ name: string, tracks: number, send: () => void, stop: () => void }}
    */
   carry(stream) {
-    const copied = this.#sent.has(stream.id);
-    const carried = copied ? new MediaStream(stream.getTracks().map((track) => track.clone())) : stream;
+    /** @type {MediaStreamTrack[]} */
+    const copies = [];
+    const copy = (/** @type {MediaStreamTrack} */ track) => {
+      const made = track.clone();
+      copies.push(made);
+      return made;
+    };
+    const carried = this.#sent.has(stream.id) ? new MediaStream(stream.getTracks().map(copy)) : stream;
+    const add = (/** @type {MediaStreamTrack} */ track) => {
+      const taken = this.raw.getSenders().some((sender) => sender.track === track);
+      return this.#connection.addTrack(taken ? copy(track) : track, carried);
+    };
     /** @type {RTCRtpSender[]} */
     let senders = [];
     this.#sent.add(carried.id);
     return {
       name: carried.id,
+      tracks: carried.getTracks().length,
       send: () => {
-        if (this.open) senders = carried.getTracks().map((track) => this.#connection.addTrack(track, carried));
+        if (this.open) senders = carried.getTracks().map(add);
       },
       stop: () => {
         this.#sent.delete(carried.id);
-        if (copied) for (const track of carried.getTracks()) track.stop();
+        for (const track of copies) track.stop();
         if (this.open) for (const sender of senders) this.#connection.removeTrack(sender);
       },
     };
@@ -144,16 +183,24 @@ export class Link {
 
   /** @param {any} word */
   #hear(word) {
-    if (typeof word?.peerjs !== 'string' || typeof word.id !== 'string') return;
+    if (word?.peerjs === 'hello') {
+      clearTimeout(this.#patience);
+      return this.#isReady();
+    }
+    if (typeof word?.peerjs !== 'string' || typeof word.id !== 'string') return undefined;
     const known = this.#lines.get(word.id);
     if (known) return known.hear(word);
-    if (word.peerjs !== 'data' && word.peerjs !== 'call') return;
+    if (word.peerjs !== 'data' && word.peerjs !== 'call') return undefined;
     const line = this.#incoming(word, this);
     const waiting = this.#channels.get(word.id);
     this.#channels.delete(word.id);
     waiting?.stop();
     if (line && waiting) line.attach?.(waiting.channel, waiting.early);
-    else if (!line) waiting?.channel.close();
+    // A channel is closed by whoever made it.
+    if (line && word.peerjs === 'call') return undefined;
+    return void this.tell(line ? { peerjs: 'answer', id: word.id, stream: null } : { peerjs: 'away', id: word.id }).catch(() => {
+      // The link is gone, and what was begun with it.
+    });
   }
 
   /** @param {Channel} channel */

@@ -27,18 +27,21 @@ export class MediaConnection extends BaseConnection {
    * @param {string} peer
    * @param {Provider} provider
    * @param {{ metadata?: any, connectionId?: string }} options
-   * @param {{ stream?: MediaStream, theirs?: string }} media ours, where we call; the name of theirs, where they do
+   * @param {{ stream?: MediaStream, theirs?: string, tracks?: number }} media ours, where we call; the name of theirs and what is in it, where they do
    * @package
    */
-  constructor(peer, provider, options, { stream, theirs }) {
+  constructor(peer, provider, options, { stream, theirs, tracks = 1 }) {
     super(peer, provider, options, 'mc_');
     this.label = this.connectionId;
     this.#local = stream ?? null;
     this.#theirs = theirs ?? null;
     this.#calls = theirs === undefined;
+    this.#waits = theirs !== undefined && tracks > 0;
   }
 
   #calls;
+  /** Whether ours goes out with the answer to theirs. Two descriptions that cross each other are more than some pairs of browsers can sort out. */
+  #waits;
   /** @type {MediaStream | null} */
   #local;
   /** @type {MediaStream | null} */
@@ -73,7 +76,7 @@ export class MediaConnection extends BaseConnection {
     link.tell({ peerjs: 'answer', id: this.connectionId, stream: this.#carried?.name ?? null }).catch(() => {
       // The link is gone, which is told by `close`.
     });
-    this.#carried?.send();
+    if (!this.#waits) this.#carried?.send();
     this.emit('willCloseOnRemote');
   }
 
@@ -89,14 +92,14 @@ export class MediaConnection extends BaseConnection {
   /** @override @param {Link} link @package */
   async begun(link) {
     this.#carried = link.carry(/** @type {MediaStream} */ (this.#local));
-    await link.tell({ peerjs: 'call', id: this.connectionId, metadata: this.metadata, stream: this.#carried.name });
+    await link.tell({ peerjs: 'call', id: this.connectionId, metadata: this.metadata, stream: this.#carried.name, tracks: this.#carried.tracks });
   }
 
-  /** @param {Word} word @package */
+  /** @override @param {Word} word @package */
   hear(word) {
-    if (word.peerjs === 'end') return this.finish(true);
     const link = this.link;
-    if (word.peerjs !== 'answer' || !this.#calls || this.open || !link) return undefined;
+    if (word.peerjs !== 'answer') return super.hear(word);
+    if (!this.#calls || this.open || !link) return undefined;
     this._open = true;
     this.#theirs = typeof word.stream === 'string' ? word.stream : null;
     this.#listen(link);
@@ -119,6 +122,7 @@ export class MediaConnection extends BaseConnection {
     if (this.#theirs === null) return;
     link.expect(this.#theirs, (stream) => {
       if (this.ended) return;
+      if (this.#waits) this.#carried?.send();
       this.#remote = stream;
       this.emit('stream', stream);
     });

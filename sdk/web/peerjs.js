@@ -8,6 +8,7 @@ import { EventEmitter, PeerError } from './peerjs-events.js';
 import { claim, identityOf, isKeyId, resolve, validateId } from './peerjs-ids.js';
 import { Link } from './peerjs-link.js';
 import { MediaConnection } from './peerjs-media.js';
+import { configured, serversOf } from './peerjs-platform.js';
 
 /**
  * @import { ClientOptions } from './client.js'
@@ -42,6 +43,9 @@ import { MediaConnection } from './peerjs-media.js';
  *   disconnected: (id: string) => void,
  *   error: (error: PeerError<PeerErrorType>) => void,
  * }} PeerEvents
+ *
+ * A link under way: who it leads to, once that is known, and how to call it off.
+ * @typedef {{ promise: Promise<Link>, resolve: (link: Link) => void, reject: (error: Error) => void, call: AbortController, to: { id: string, device?: string } | null }} Dial
  */
 
 /** How long to wait before looking again for a peer that is not here: it may be about to come. */
@@ -97,11 +101,10 @@ export class Peer extends EventEmitter {
   #connections = new Map();
   /** @type {Set<Link>} */
   #links = new Set();
-  /** @type {Map<string, Promise<Link>>} */
+  /** @type {Map<string, Dial>} */
   #dialling = new Map();
   /** Faults that were told. @type {Set<string>} */
   #told = new Set();
-  #leaving = new AbortController();
 
   /** What others call this peer; for a peer that asked for no id, there from `open` on. @returns {string} */
   get id() {
@@ -181,7 +184,7 @@ export class Peer extends EventEmitter {
     if (this.#destroyed) return;
     this.disconnect();
     this.#destroyed = true;
-    this.#leaving.abort();
+    for (const { call } of this.#dialling.values()) call.abort();
     this.#started.reject(new WigwagError('closed', 'This peer was destroyed.'));
     for (const connection of [...this.#connections.values()].flat()) connection.finish(connection.open);
     this.#client?.close();
@@ -222,7 +225,7 @@ export class Peer extends EventEmitter {
       if (!this.#told.has(message) && this.#told.size < 8) this.#error('server-error', message);
       this.#told.add(message);
     });
-    client.on('connection', ({ connection }) => this.#link(connection, connection.peer.meta.peerjs));
+    client.on('connection', ({ connection }) => this.#called(connection));
     this.#started.resolve(client);
     this.#status(client.status);
   }
@@ -310,31 +313,50 @@ export class Peer extends EventEmitter {
     return (!isKeyId(called) && holder?.id === id && holder.device === device) || `${called} is somebody else.`;
   }
 
-  /** @param {string} remote @returns {Promise<Link>} */
+  /** @param {string} remote @returns {Promise<Link>} that is listened to on both sides */
   async #dial(remote) {
-    const link = [...this.#links].find((each) => each.remote === remote && each.open);
-    if (link) return link;
-    const dialling = this.#dialling.get(remote) ?? this.#connect(remote).finally(() => this.#dialling.delete(remote));
-    this.#dialling.set(remote, dialling);
-    return dialling;
+    const known = [...this.#links].find((link) => link.remote === remote && link.open);
+    const link = known ?? (await (this.#dialling.get(remote) ?? this.#begin(remote)).promise);
+    await link.ready;
+    return link;
   }
 
   /** @param {string} remote */
-  async #connect(remote) {
+  #begin(remote) {
+    /** @type {Dial} */
+    const dial = { ...deferred(), call: new AbortController(), to: null };
+    this.#dialling.set(remote, dial);
+    this.#connect(remote, dial).then(dial.resolve, dial.reject).finally(() => this.#dialling.delete(remote));
+    return dial;
+  }
+
+  /** @param {string} remote @param {Dial} dial */
+  async #connect(remote, dial) {
     const client = await this.#started.promise;
-    const { signal } = this.#leaving;
     for (const wait of [...WAITS_MS, null]) {
       try {
         if (remote === this.id) throw new WigwagError('not_found', `${remote} is this peer itself.`);
-        const { id, device } = await resolve(client, remote);
-        const connection = await client.connect(id, { device, signal, meta: { peerjs: this.id } });
+        dial.to = await resolve(client, remote);
+        const { id, device } = dial.to;
+        const connection = await client.connect(id, { device, signal: dial.call.signal, meta: { peerjs: this.id } });
         return this.#link(connection, remote);
       } catch (error) {
         if (wait === null || !isAbsent(error)) throw error;
-        await pause(wait, signal);
+        await pause(wait, dial.call.signal);
       }
     }
     throw new WigwagError('not_found', `Nobody is called ${remote} here.`);
+  }
+
+  /** A peer connected to us. If we are about to connect to it, this is what we wanted, and it may never hear our own call. @param {Connection} connection */
+  #called(connection) {
+    const { id, device, meta } = connection.peer;
+    const link = this.#link(connection, meta.peerjs);
+    for (const dial of this.#dialling.values()) {
+      if (dial.to?.id !== id || (dial.to.device !== undefined && dial.to.device !== device)) continue;
+      dial.resolve(link);
+      dial.call.abort();
+    }
   }
 
   /** @param {Connection} connection @param {string} remote */
@@ -347,10 +369,10 @@ export class Peer extends EventEmitter {
   /** @param {Word} word @param {Link} link @returns {Line | null} */
   #incoming(word, link) {
     const { id: connectionId } = word;
-    if (this.#destroyed || this.getConnection(link.remote, connectionId)) return null;
+    if (this.#left || this.#destroyed || this.getConnection(link.remote, connectionId)) return null;
     if (word.peerjs === 'call') {
-      const { metadata, stream } = word;
-      const call = new MediaConnection(link.remote, this.#provider, { metadata, connectionId }, { theirs: String(stream) });
+      const { metadata, stream, tracks } = word;
+      const call = new MediaConnection(link.remote, this.#provider, { metadata, connectionId }, { theirs: String(stream), tracks });
       this.#added(call);
       call.ride(link);
       this.emit('call', call);
@@ -413,24 +435,10 @@ export class Peer extends EventEmitter {
   }
 }
 
-/** What PeerJS tells of the platform, as far as apps ask. */
-export const util = Object.freeze({
-  supports: Object.freeze({
-    browser: typeof globalThis.RTCPeerConnection === 'function',
-    webRTC: typeof globalThis.RTCPeerConnection === 'function',
-    audioVideo: typeof globalThis.RTCPeerConnection === 'function',
-    data: typeof globalThis.RTCPeerConnection === 'function',
-    binaryBlob: typeof globalThis.Blob === 'function',
-    reliable: true,
-  }),
-  validateId,
-  randomToken: () => Math.random().toString(36).slice(2),
-  noop: () => {},
-});
-
 export { DataConnection } from './peerjs-data.js';
 export { BaseConnectionErrorType, ConnectionType, DataConnectionErrorType, PeerError, PeerErrorType, SerializationType } from './peerjs-events.js';
 export { MediaConnection } from './peerjs-media.js';
+export { util } from './peerjs-platform.js';
 export default Peer;
 
 /**
@@ -438,24 +446,6 @@ export default Peer;
  * @typedef {import('./peerjs-media.js').CallOption} CallOption
  * @typedef {import('./peerjs-media.js').AnswerOption} AnswerOption
  */
-
-/** @param {PeerOptions} options */
-function serversOf({ servers, host, port = 443, path = '/', secure = globalThis.location?.protocol === 'https:' }) {
-  if (servers !== undefined || host === undefined) return servers;
-  const name = host === '/' ? globalThis.location.hostname : host;
-  return `${secure ? 'wss' : 'ws'}://${name}:${port}/${path.replace(/^\/|\/$/g, '')}`;
-}
-
-/** @param {typeof RTCPeerConnection} RTC @param {any} config */
-function configured(RTC, config) {
-  if (!config) return RTC;
-  return class extends RTC {
-    /** @param {RTCConfiguration} [given] */
-    constructor(given) {
-      super({ ...given, ...config });
-    }
-  };
-}
 
 /** @param {unknown} error */
 function isAbsent(error) {

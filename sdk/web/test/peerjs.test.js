@@ -297,7 +297,7 @@ test('nobody is listed, and a destroyed peer ends its connections and stays dest
   const [one, two] = await pages(t, 'chromium', 'chromium');
   const [, id] = [await open(one), await open(two)];
   await two.evaluate(() => {
-    globalThis.closed = new Promise((resolve) => globalThis.peer.on('connection', (conn) => conn.on('close', () => resolve('closed'))));
+    globalThis.ended = new Promise((resolve) => globalThis.peer.on('connection', (conn) => conn.on('close', () => resolve('closed'))));
   });
   const got = await one.evaluate(async (whom) => {
     const { peer } = globalThis;
@@ -318,7 +318,7 @@ test('nobody is listed, and a destroyed peer ends its connections and stays dest
     return [types, found, await closed, thrown, peer.connect(whom) === undefined];
   }, id);
   assert.deepEqual(got, [['server-error', 'disconnected'], true, [false, true, false], true, true]);
-  assert.equal(await two.evaluate(() => globalThis.closed), 'closed');
+  assert.equal(await two.evaluate(() => globalThis.ended), 'closed');
 });
 
 /** Pages of their own, closed after the test. */
