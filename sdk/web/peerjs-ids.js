@@ -3,7 +3,8 @@
 
 import { WigwagError } from './errors.js';
 import { Identity } from './identity.js';
-import { idForm, makeKeys } from './keys.js';
+import { makeKeys } from './keys.js';
+import { idForm } from './verify.js';
 
 /**
  * @import { Wigwag } from './client.js'
