@@ -316,26 +316,26 @@ export class Wigwag extends Emitter {
     const { create = true, me, password, signal, again: _, secret, mesh, ...options } = given;
     const veil = secret === undefined ? undefined : await this.#veil(secret, name);
     const at = veil?.name ?? name;
-    const meshes = mesh && (await this.#weave());
     const known = this.#rooms.get(at);
-    const room = known ?? await this.#enter({ type: 'room.join', room: at, create, me, password }, { me, password }, signal, veil);
-    if (meshes) meshes.add(room, Object(mesh));
+    if (known && mesh) (await this.#weave()).add(known, Object(mesh));
+    if (known) return known;
+    const room = await this.#enter({ type: 'room.join', room: at, create, me, password }, { me, password }, { signal, mesh, line: veil });
     // Whoever is alone as the first host has just made it.
-    if (!known && room.mine && room.term === 1 && !room.members.length && Object.keys(options).length) await room.set(options);
+    if (room.mine && room.term === 1 && !room.members.length && Object.keys(options).length) await room.set(options);
     return room;
   }
 
-  /** Enters a room by its join code. @param {string} code @param {{ me?: any, password?: string } & Ask} [options] */
-  joinByCode(code, { me, password, signal } = {}) {
-    return this.#enter({ type: 'room.join', code, me, password }, { me, password }, signal);
+  /** Enters a room by its join code. @param {string} code @param {{ me?: any, mesh?: JoinOptions['mesh'], password?: string } & Ask} [options] */
+  joinByCode(code, { me, mesh, password, signal } = {}) {
+    return this.#enter({ type: 'room.join', code, me, password }, { me, password }, { signal, mesh });
   }
 
   /**
    * Makes a room. Without a name the server makes one that cannot be guessed.
-   * @param {{ name?: string, code?: boolean, me?: any } & RoomOptions & Ask} [options]
+   * @param {{ name?: string, code?: boolean, me?: any, mesh?: JoinOptions['mesh'] } & RoomOptions & Ask} [options]
    */
-  create({ name, me, password, signal, again: _, ...options } = {}) {
-    return this.#enter({ type: 'room.create', room: name, me, password, ...options }, { me, password }, signal);
+  create({ name, me, mesh, password, signal, again: _, ...options } = {}) {
+    return this.#enter({ type: 'room.create', room: name, me, password, ...options }, { me, password }, { signal, mesh });
   }
 
   /** The rooms that want to be seen. @param {{ after?: string, limit?: number } & Ask} [options] */
@@ -416,8 +416,13 @@ export class Wigwag extends Emitter {
     return Veil.make({ line: this.#line, self: this, key: this.#key, told }, secret, title);
   }
 
-  /** @param {Frame} frame @param {{ me?: any, password?: string }} entry @param {AbortSignal} [signal] @param {Line | Veil} [line] */
-  async #enter(frame, entry, signal, line = this.#line) {
+  /**
+   * @param {Frame} frame
+   * @param {{ me?: any, password?: string }} entry
+   * @param {{ signal?: AbortSignal, mesh?: JoinOptions['mesh'], line?: Line | Veil }} how
+   */
+  async #enter(frame, entry, { signal, mesh, line = this.#line }) {
+    const meshes = mesh && (await this.#weave());
     // What was still under way when we were last in that room is of no use to the next time.
     this.#early.clear();
     const joined = await line.ask(frame, { signal, again: frame.type === 'room.join' });
@@ -427,6 +432,7 @@ export class Wigwag extends Emitter {
     this.#rooms.set(room.name, room);
     const early = this.#early.get(room.name) ?? [];
     this.#early.delete(room.name);
+    if (meshes) meshes.add(room, Object(mesh));
     for (const each of early) room.hear(each);
     return room;
   }

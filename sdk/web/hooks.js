@@ -12,7 +12,7 @@ import { NetworkStore } from './store.js';
 
 /**
  * @import { Message } from './channel.js'
- * @import { ClientOptions } from './client.js'
+ * @import { ClientOptions, JoinOptions } from './client.js'
  * @import { Connection } from './connection.js'
  * @import { Ask, Surroundings } from './line.js'
  * @import { Way } from './path.js'
@@ -42,7 +42,7 @@ import { NetworkStore } from './store.js';
  * @property {string | null} left why we are no longer in it
  * @property {WigwagError | null} error why we did not get in
  *
- * @typedef {{ create?: boolean, me?: any, onSaid?: (said: { from: string, device: string, data: any }) => void } & RoomOptions} EnterOptions
+ * @typedef {{ onSaid?: (said: { from: string, device: string, data: any }) => void } & JoinOptions & RoomOptions} EnterOptions
  *
  * @typedef {StorePeer & { send: (message: Message, options?: { signal?: AbortSignal }) => Promise<void>, retry: () => void }} UsedPeer
  *
@@ -118,7 +118,7 @@ export function makeHooks({ useState, useEffect, useRef, useMemo, useSyncExterna
   }
 
   /**
-   * A room, for as long as some component uses it. The options count when it is entered.
+   * A room, for as long as some component uses it. The options count when it is entered; another secret is another room.
    * @param {Wigwag | null} client
    * @param {string} name
    * @param {EnterOptions} [options]
@@ -127,6 +127,7 @@ export function makeHooks({ useState, useEffect, useRef, useMemo, useSyncExterna
   function useRoom(client, name, options = {}) {
     const [entered, set] = useState(OUTSIDE);
     const latest = useLatest(options);
+    const { secret } = options;
     useEffect(() => {
       if (!client) return undefined;
       let here = true;
@@ -138,7 +139,7 @@ export function makeHooks({ useState, useEffect, useRef, useMemo, useSyncExterna
         return client.join(name, how);
       };
       // Whoever cannot say goodbye is missed by the server all the same.
-      const { thing, release } = shares.hold(name, enter, (room) => void room.leave().catch(nothing));
+      const { thing, release } = shares.hold(JSON.stringify([name, secret]), enter, (room) => void room.leave().catch(nothing));
       Promise.resolve(thing).then((room) => {
         if (!here) return;
         const look = (/** @type {string | null} */ left = null) => set(viewOf(room, left));
@@ -152,7 +153,7 @@ export function makeHooks({ useState, useEffect, useRef, useMemo, useSyncExterna
         set(OUTSIDE);
         release();
       };
-    }, [client, name]);
+    }, [client, name, secret]);
     return entered;
   }
 

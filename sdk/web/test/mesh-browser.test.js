@@ -128,6 +128,24 @@ test('in a secret room the mesh expects the keys that members show there, of gue
   assert.equal(await three.page.evaluate(() => globalThis.room.members.length), 0);
 });
 
+test('a room that was entered by a code has its mesh, and entering and leaving leave nothing behind', async () => {
+  const [one, two] = pages;
+  const code = await one.page.evaluate(async () => {
+    await globalThis.room.leave();
+    globalThis.room = await globalThis.w.create({ code: true, mesh: true });
+    return globalThis.room.code;
+  });
+  for (let round = 0; round < 10; round += 1) {
+    await two.page.evaluate(async (text) => {
+      await globalThis.room.leave();
+      globalThis.room = await globalThis.w.joinByCode(text, { mesh: true });
+    }, code);
+    await Promise.all([connected(one.page, 1), connected(two.page, 1)]);
+  }
+  await two.page.evaluate(() => globalThis.room.leave());
+  await Promise.all([one, two].map(({ page }) => page.waitForFunction(() => globalThis.w.connections.length === 0, { timeout: LIMIT_MS })));
+});
+
 /** Opens a page's client. */
 function open(page) {
   return page.evaluate(async (url) => {

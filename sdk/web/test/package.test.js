@@ -50,10 +50,14 @@ test('the entry with everything in it loads nothing later', async () => {
 });
 
 const PROGRAM = `
-import { Identity, Wigwag, WigwagError, type Connection } from 'wigwag';
+import { Identity, Wigwag, WigwagError, roomSecret, type Connection } from 'wigwag';
 const w = await Wigwag.open({ servers: 'wss://wigwag.example.org/v1', identity: await Identity.make() });
 const room = await w.join('den', { mode: 'FREE_FOR_ALL' });
 room.on('joined', ({ member }) => member.id.toUpperCase());
+const den = await w.join({ secret: roomSecret(), mesh: { max: 8, accept: (member) => member.id !== 'eve' } });
+den.on('connected', ({ member, connection }) => connection.send(member.key ?? member.id));
+const reached: number = await den.send({ a: 1 });
+reached.toFixed();
 for await (const event of room) if (event.type === 'said') event.from.length;
 const connection: Connection = await w.connect('bob@example.org', { deadline: 5_000 });
 connection.on('message', ({ data }) => data);
