@@ -66,7 +66,10 @@ export class Near {
     const neighbour = { party, channel, open, near: new Map(), own: new Budget(512, 128), carried: new Budget(4_096, 1_024) };
     this.#neighbours.set(partyKey(party), neighbour);
     channel.onmessage = (/** @type {MessageEvent} */ { data }) => this.#take(neighbour, data);
-    channel.onopen = () => this.#tell(neighbour);
+    channel.onopen = () => {
+      this.#tell(neighbour);
+      this.news();
+    };
     if (channel.readyState === 'open') this.#tell(neighbour);
     this.news();
   }
@@ -131,7 +134,7 @@ export class Near {
   #ways(id, device) {
     const ways = [];
     for (const neighbour of this.#neighbours.values()) {
-      if (!neighbour.open()) continue;
+      if (!carries(neighbour)) continue;
       for (const party of neighbour.near.values()) {
         if (party.id === id && (device === undefined || party.device === device)) ways.push({ neighbour, party });
       }
@@ -170,7 +173,7 @@ export class Near {
       this.#office.changed();
     } else if (message?.type === 'pass') {
       const target = this.#neighbours.get(partyKey({ id: message.to, device: message.device }));
-      if (!target?.open() || target === neighbour || target.channel.bufferedAmount >= WAITING_BYTES) return;
+      if (!target || target === neighbour || !carries(target) || target.channel.bufferedAmount >= WAITING_BYTES) return;
       const { id: from, device } = neighbour.party;
       put(target.channel, JSON.stringify({ type: 'post', from, device: device || undefined, kind: message.kind, data: message.data }));
     } else if (message?.type === 'post') {
@@ -193,7 +196,7 @@ export class Near {
 
   /** @param {Neighbour} neighbour */
   #tell(neighbour) {
-    const others = [...this.#neighbours.values()].filter((other) => other !== neighbour && other.open()).slice(0, PEERS_MAX);
+    const others = [...this.#neighbours.values()].filter((other) => other !== neighbour && carries(other)).slice(0, PEERS_MAX);
     const peers = others.map(({ party: { id, device } }) => ({ id, device: device || undefined }));
     put(neighbour.channel, JSON.stringify({ type: 'near', peers }));
   }
@@ -266,6 +269,11 @@ function compare(one, other) {
   const [a, b] = [utf8(one), utf8(other)];
   const at = a.findIndex((byte, place) => byte !== b[place]);
   return at < 0 ? a.length - b.length : (a[at] ?? 0) - (b[at] ?? -1);
+}
+
+/** Whether anything can go there now. @param {Neighbour} neighbour */
+function carries({ channel, open }) {
+  return channel.readyState === 'open' && open();
 }
 
 /** @param {PostChannel} channel @param {string} text */

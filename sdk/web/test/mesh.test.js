@@ -139,6 +139,31 @@ test('what is said goes to all who are connected, and what they say is told with
   assert.deepEqual([a.sent, b.sent, heard], [['all', 'one'], ['all'], [['a', 'hello']]]);
 });
 
+test('whose key cannot be held against anything has to come over the server, and the others may come by the post', async () => {
+  const KEY_ID = 'rffvhxubqhzajsdz4b4hbxydojgpe645';
+  const { room, clock, dials, web } = world('m', ['a', KEY_ID, 'new@example.org', 'met@example.org', 'pinned@example.org']);
+  room.enters('shown@example.org', { key: 'shown' });
+  web.known = async (id) => (id === 'pinned@example.org' ? 'kept' : undefined);
+  clock.ring();
+  const met = await answer(dials, 'met@example.org');
+  met.close('no_path');
+  const post = { readyState: 'open', bufferedAmount: 0, send: () => {} };
+  const a = Object.assign(connection('a'), { post });
+  dials.findLast(({ id }) => id === 'a').resolve(a);
+  await settled();
+  const heard = async (from, key) => {
+    const before = web.heard.length;
+    post.onmessage({ data: JSON.stringify({ type: 'post', from, device: 'd', kind: 'ww.hail', data: { call: 'c', key } }) });
+    await settled();
+    return web.heard.length > before;
+  };
+  const known = [[KEY_ID, 'any'], ['met@example.org', 'k'], ['pinned@example.org', 'kept'], ['shown@example.org', 'shown']];
+  for (const [from, key] of known) assert.equal(await heard(from, key), true, from);
+  for (const from of ['new@example.org', 'met@example.org', 'pinned@example.org', 'shown@example.org', 'a', 'm', 'nobody@example.org']) {
+    assert.equal(await heard(from, 'another'), false, from);
+  }
+});
+
 test('leaving ends what only the mesh wanted, and leaves no timer', async () => {
   const { mesh, room, clock, dials, left } = world('m', ['a', 'b', 'c']);
   clock.ring();
@@ -166,7 +191,8 @@ function world(id, others, options = {}) {
     served: () => web.there,
     connect: (to, how) => new Promise((resolve, reject) => dials.push({ id: to, options: how, resolve, reject })),
     known: async () => undefined,
-    hear: () => {},
+    heard: [],
+    hear: (signal) => web.heard.push(signal),
     changed: () => {},
     clock,
     random: () => 1,

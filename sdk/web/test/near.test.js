@@ -124,6 +124,20 @@ test('a path that is being mended carries nothing and is told to nobody', async 
   assert.deepEqual(c.heard, []);
 });
 
+test('a connection whose post is not open yet carries nothing, and does as soon as it is', async () => {
+  const { a, b, c, world } = await triangle();
+  b.channel('c').readyState = 'connecting';
+  b.near.news();
+  await world.told();
+  assert.equal(a.near.reaches('c'), false);
+  b.channel('c').readyState = 'open';
+  b.channel('c').onopen();
+  await world.told();
+  assert.equal(a.near.pass('c', '', 'ww.sealed', { call: CALL }), true);
+  await settled();
+  assert.equal(c.heard.length, 1);
+});
+
 test('of several ways a call keeps one, and another call may take another', async () => {
   const world = new World();
   const [a, z] = [world.party('a'), world.party('z')];
