@@ -132,6 +132,11 @@ const STEPS: &[Step] = &[
         run: clients::browsers,
     },
     Step {
+        name: "native",
+        proves: "the native WebRTC engine and browsers understand each other",
+        run: clients::native,
+    },
+    Step {
         name: "networks",
         proves: "peers come together behind every kind of network, or are told why not",
         run: networks::check,

@@ -125,6 +125,29 @@ pub(crate) fn readable(sdp: &str) -> String {
     text
 }
 
+/// The same text with another name for one of its sections.
+pub(crate) fn renamed(sdp: &str, from: &str, to: &str) -> String {
+    let mut text = String::with_capacity(sdp.len());
+    for line in sdp.lines() {
+        match line.strip_prefix("a=group:BUNDLE") {
+            Some(names) => {
+                text.push_str("a=group:BUNDLE");
+                for name in names.split_ascii_whitespace() {
+                    text.push(' ');
+                    text.push_str(if name == from { to } else { name });
+                }
+            }
+            None if line.strip_prefix("a=mid:").is_some_and(|name| name.trim() == from) => {
+                text.push_str("a=mid:");
+                text.push_str(to);
+            }
+            None => text.push_str(line),
+        }
+        text.push_str("\r\n");
+    }
+    text
+}
+
 /// Whether a candidate's line names an address over UDP, which is all that we connect to.
 pub(crate) fn usable(line: &str) -> bool {
     let mut words = line.split_ascii_whitespace();
@@ -155,6 +178,14 @@ mod tests {
             "{SDP}a=candidate:3 1 udp 3 0a1b.local 3 typ host\na=candidate:4 1 tcp 4 10.0.0.4 9 typ host tcptype active\n"
         );
         assert_eq!(readable(&sdp), SDP);
+    }
+
+    #[test]
+    fn a_section_is_renamed_wherever_it_is_named() {
+        let sdp = "a=group:BUNDLE abc 1\r\nm=application 9\r\na=mid:abc\r\nm=audio 9\r\na=mid:1\r\n";
+        let renamed = renamed(sdp, "abc", "0");
+        assert_eq!(renamed, "a=group:BUNDLE 0 1\r\nm=application 9\r\na=mid:0\r\nm=audio 9\r\na=mid:1\r\n");
+        assert_eq!(super::renamed(&renamed, "0", "abc"), sdp);
     }
 
     #[test]

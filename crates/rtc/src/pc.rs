@@ -36,6 +36,10 @@ const PARKED_BYTES: usize = 3 * 1024 * 1024;
 const REMOTES_MAX: usize = 64;
 const ASKERS_MAX: usize = 256;
 
+/// What everybody calls the first section of a description. Codes leave it out for that reason, and Chromium cannot take back an offer of
+/// its own for one in which the section is called otherwise.
+const SECTION: &str = "0";
+
 const NONSENSE: &str = "it does not read as one";
 
 /// A channel, for as long as its connection lasts.
@@ -213,6 +217,8 @@ pub struct Pc {
     /// What we said last, without candidates.
     local: Option<Description>,
     locals: Vec<str0m::Candidate>,
+    /// What the library calls the section that it made, where others are told [`SECTION`].
+    section: Option<String>,
     /// Whether descriptions went both ways.
     agreed: bool,
     gathered: bool,
@@ -246,6 +252,7 @@ impl Pc {
             pending: None,
             local: None,
             locals: Vec::new(),
+            section: None,
             agreed: false,
             gathered: false,
             early: Vec::new(),
@@ -424,7 +431,11 @@ impl Pc {
         let (offer, pending) = made.ok_or(Error::Nothing)?;
         self.pending = Some(pending);
         self.settle(now);
-        Ok(self.said(Kind::Offer, offer.to_sdp_string()))
+        let sdp = offer.to_sdp_string();
+        if !self.agreed {
+            self.section = description::attribute(&sdp, "mid").map(str::to_owned);
+        }
+        Ok(self.said(Kind::Offer, sdp))
     }
 
     /// Takes the other end's description in, and answers if it is an offer. An offer takes the place of one of ours that is outstanding:
@@ -436,7 +447,10 @@ impl Pc {
         if remote.sdp.len() > description::DESCRIPTION_BYTES_MAX {
             return Err(Error::Description("it is too long".to_owned()));
         }
-        let sdp = description::readable(&remote.sdp);
+        let mut sdp = description::readable(&remote.sdp);
+        if let Some(section) = self.section.as_ref().filter(|_| self.agreed || remote.kind == Kind::Answer) {
+            sdp = description::renamed(&sdp, SECTION, section);
+        }
         self.time(now);
         self.drain(now);
         let answer = match remote.kind {
@@ -444,6 +458,7 @@ impl Pc {
                 let offer = SdpOffer::from_sdp_string(&sdp).map_err(|_| Error::Description(NONSENSE.to_owned()))?;
                 if self.pending.take().is_some() && !self.agreed {
                     self.rebuild(now);
+                    self.section = None;
                 }
                 Some(self.rtc.sdp_api().accept_offer(offer).map_err(unreadable))
             }
@@ -733,7 +748,10 @@ impl Pc {
         description::completed(sdp, self.locals.iter().map(|candidate| self.line(candidate, sdp)), MESSAGE_BYTES_MAX)
     }
 
-    fn said(&mut self, kind: Kind, sdp: String) -> Description {
+    fn said(&mut self, kind: Kind, mut sdp: String) -> Description {
+        if let Some(section) = &self.section {
+            sdp = description::renamed(&sdp, section, SECTION);
+        }
         let complete = Description { kind, sdp: self.complete(&sdp) };
         self.local = Some(Description { kind, sdp });
         complete

@@ -14,27 +14,27 @@ const START_MS = 20_000;
 export const hasTurn = existsSync(PROGRAM);
 
 export class Turn {
-  /** @param {string} secret shared with the signaling server */
-  static async start(secret) {
+  /** @param {string} secret shared with the signaling server @param {string} [address] one of this machine's */
+  static async start(secret, address = '127.0.0.1') {
     const folder = await mkdtemp(join(tmpdir(), 'wigwag-turn-'));
     const port = await freePort();
     const child = spawn(PROGRAM, [
-      '-n', '--listening-ip', '127.0.0.1', '--listening-port', String(port), '--relay-ip', '127.0.0.1', '--realm', 'test', '--no-tls', '--no-dtls',
+      '-n', '--listening-ip', address, '--listening-port', String(port), '--relay-ip', address, '--realm', 'test', '--no-tls', '--no-dtls',
       '--use-auth-secret', '--static-auth-secret', secret, '--allow-loopback-peers', '--cli-password', secret, '--no-cli',
       '--log-file', 'stdout', '--pidfile', join(folder, 'pid'), '--userdb', join(folder, 'db'),
     ], { stdio: 'ignore', cwd: folder });
-    const turn = new Turn(child, port, folder);
+    const turn = new Turn(child, `turn:${address}:${port}`, folder);
     const deadline = Date.now() + START_MS;
-    while (!(await answers(port))) {
+    while (!(await answers(port, address))) {
       if (child.exitCode !== null || Date.now() > deadline) throw new Error('the TURN server does not listen');
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     return turn;
   }
 
-  constructor(child, port, folder) {
+  constructor(child, url, folder) {
     this.child = child;
-    this.url = `turn:127.0.0.1:${port}`;
+    this.url = url;
     this.folder = folder;
     this.ended = once(child, 'exit');
   }
@@ -54,9 +54,9 @@ async function freePort() {
   return port;
 }
 
-function answers(port) {
+function answers(port, address) {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => resolve(true));
+    const socket = connect(port, address, () => resolve(true));
     socket.on('connect', () => socket.destroy()).on('error', () => resolve(false));
   });
 }

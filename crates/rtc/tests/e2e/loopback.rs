@@ -1,13 +1,12 @@
 //! Two real connections of this engine with each other, over the loopback.
 
-#![allow(clippy::unwrap_used)]
-
 use std::time::Duration;
 
+use crate::support::{End, connect, soon, together, ufrag};
 use bytes::Bytes;
 use wigwag_rtc::{
-    Channel, ChannelInit, Description, Engine as _, Error, Event, Events, IceState, Loopback, MESSAGE_BYTES_MAX,
-    Message, Messages, Native, Path, PeerConnection, Reason, Reliability, Settings, UNREAD_BYTES_MAX, UNSENT_BYTES_MAX,
+    ChannelInit, Description, Error, MESSAGE_BYTES_MAX, Message, Path, Reason, Reliability, Settings, UNREAD_BYTES_MAX,
+    UNSENT_BYTES_MAX,
 };
 
 #[tokio::test]
@@ -185,65 +184,14 @@ async fn numbers_say_that_the_path_is_direct() {
     assert_eq!((stats.path, stats.local), (Some(Path::Direct), Some("host")));
 }
 
-struct End {
-    connection: PeerConnection,
-    events: Events,
-    channel: Channel,
-    messages: tokio::sync::Mutex<Messages>,
-}
-
-impl End {
-    async fn until_channel(&mut self) -> (Channel, Messages) {
-        loop {
-            match soon(self.events.next()).await {
-                Some(Event::Channel(channel, messages)) => return (channel, messages),
-                Some(Event::Closed(reason)) => panic!("{reason:?}"),
-                other => drop(other.unwrap()),
-            }
-        }
-    }
-
-    async fn until_closed(&mut self) -> Reason {
-        loop {
-            if let Event::Closed(reason) = soon(self.events.next()).await.unwrap() {
-                assert!(self.events.next().await.is_none());
-                return reason;
-            }
-        }
-    }
-
-    async fn until_ice(&mut self, wanted: IceState) {
-        while !matches!(soon(self.events.next()).await.unwrap(), Event::Ice(state) if state == wanted) {}
-    }
-}
-
 async fn end() -> End {
-    let settings = Settings { loopback: Loopback::Only, ..Settings::default() };
-    let (connection, events) = Native.connect(settings);
-    let (channel, messages) = connection.channel(ChannelInit::main()).await.unwrap();
-    End { connection, events, channel, messages: messages.into() }
+    End::new(Settings::default()).await
 }
 
 async fn connected() -> (End, End) {
     let (mut ann, mut bob) = (end().await, end().await);
-    let offer = ann.connection.offer(false).await.unwrap();
-    let answer = bob.connection.describe(offer).await.unwrap().unwrap();
-    assert_eq!(ann.connection.describe(answer).await, Ok(None));
-    together(&mut ann, &mut bob).await;
+    connect(&mut ann, &mut bob).await;
     (ann, bob)
-}
-
-async fn together(ann: &mut End, bob: &mut End) {
-    for end in [&mut *ann, &mut *bob] {
-        end.until_ice(IceState::Connected).await;
-        soon(end.channel.opened()).await.unwrap();
-    }
-    ann.channel.send("hello").await.unwrap();
-    assert_eq!(soon(bob.messages.lock().await.next()).await, Some("hello".into()));
-}
-
-fn ufrag(description: &Description) -> String {
-    description.sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap().to_owned()
 }
 
 /// A description without its candidates, and these.
@@ -257,9 +205,4 @@ fn taken_apart(description: &Description) -> (Description, Vec<wigwag_rtc::Candi
     });
     let sdp = rest.iter().map(|line| format!("{line}\r\n")).collect();
     (Description { kind: description.kind, sdp }, candidates.collect())
-}
-
-/// What comes within a time that no test should need.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future).await.unwrap()
 }
