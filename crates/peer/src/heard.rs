@@ -77,6 +77,12 @@ pub struct LimitsHeard {
     pub meta_bytes: u64,
     /// How long a signal may be stored.
     pub stored_seconds: u64,
+    /// Bytes in a second that may be relayed; 0: there is no relay.
+    pub relay_bytes_per_second: u64,
+    /// And at once.
+    pub relay_bytes_burst: u64,
+    /// Relayed frames in a second, and half of how many at once; 0 is no limit.
+    pub relay_frames_per_second: u64,
 }
 
 /// `found`.

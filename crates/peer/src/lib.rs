@@ -19,6 +19,7 @@ mod json;
 mod line;
 mod outbox;
 mod place;
+pub mod relay;
 pub mod sealed;
 mod standing;
 mod terms;

@@ -87,6 +87,14 @@ pub struct BoxData<'a> {
 /// What locks and unlocks the boxes of one call, on one side.
 pub struct Seal {
     call: CallId,
+    signals: Boxes,
+    relay: Boxes,
+}
+
+/// Boxes of one purpose, counted by themselves.
+struct Boxes {
+    /// What stands before the count in the additional data.
+    about: String,
     mine: Aes256Gcm,
     theirs: Aes256Gcm,
     sent: u64,
@@ -101,12 +109,18 @@ impl Seal {
         let derived = Hkdf::<Sha256>::new(Some(&salt), secret.raw_secret_bytes());
         let key = |who: &str| {
             let mut key = [0; 32];
-            derived.expand(format!("wigwag.1 seal {who}").as_bytes(), &mut key).ok()?;
+            derived.expand(format!("wigwag.1 {who}").as_bytes(), &mut key).ok()?;
             Some(Aes256Gcm::new(&key.into()))
         };
-        let (hailer, heeder) = (key("hailer")?, key("heeder")?);
-        let (mine, theirs) = if hails { (hailer, heeder) } else { (heeder, hailer) };
-        Some(Self { call: hail.call.clone(), mine, theirs, sent: 0, taken: 0 })
+        let boxes = |about: String, purpose: &str| {
+            let (hailer, heeder) = (key(&format!("{purpose} hailer"))?, key(&format!("{purpose} heeder"))?);
+            let (mine, theirs) = if hails { (hailer, heeder) } else { (heeder, hailer) };
+            Some(Boxes { about, mine, theirs, sent: 0, taken: 0 })
+        };
+        let call = hail.call.clone();
+        let signals = boxes(call.as_str().to_owned(), "seal")?;
+        let relay = boxes(format!("{} relay", call.as_str()), "relay")?;
+        Some(Self { call, signals, relay })
     }
 
     /// Which call it is of.
@@ -121,31 +135,51 @@ impl Seal {
 
     /// The same for content that is JSON already.
     pub fn seal_text(&mut self, content: &str) -> Option<Box<RawValue>> {
-        self.sent += 1;
-        let (i, call) = (self.sent, self.call.as_str());
-        let about = format!("{call} {i}");
-        let payload = Payload { msg: content.as_bytes(), aad: about.as_bytes() };
-        let text = BASE64URL_NOPAD.encode(&self.mine.encrypt(&nonce(i), payload).ok()?);
-        raw(&BoxData { v: 1, call: call.into(), i, text: text.into() })
+        self.signals.seal(&self.call, content.as_bytes())
     }
 
     /// What is in a box, as JSON; `None` where it does not open or came before.
     pub fn open_text(&mut self, data: &RawValue) -> Option<String> {
-        let BoxData { v, call, i, text } = object(data)?;
-        if v != 1 || call != self.call.as_str() || i <= self.taken || i > INTEGER_MAX {
-            return None;
-        }
-        let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
-        let about = format!("{call} {i}");
-        let open = self.theirs.decrypt(&nonce(i), Payload { msg: &sealed, aad: about.as_bytes() }).ok()?;
-        self.taken = i;
-        String::from_utf8(open).ok()
+        String::from_utf8(self.signals.open(&self.call, data)?).ok()
+    }
+
+    /// The `data` of a `relay` request that holds these bytes.
+    pub fn seal_relayed(&mut self, bytes: &[u8]) -> Option<Box<RawValue>> {
+        self.relay.seal(&self.call, bytes)
+    }
+
+    /// What is in a box that was relayed; `None` where it does not open or came before.
+    pub fn open_relayed(&mut self, data: &RawValue) -> Option<Vec<u8>> {
+        self.relay.open(&self.call, data)
     }
 
     /// What is in a box; `None` where it does not open, came before, or holds something else.
     pub fn open(&mut self, data: &RawValue) -> Option<Content> {
         let text = self.open_text(data)?;
         serde_json::from_str(&text).ok().filter(|_| text.trim_start().starts_with('{'))
+    }
+}
+
+impl Boxes {
+    fn seal(&mut self, call: &CallId, bytes: &[u8]) -> Option<Box<RawValue>> {
+        self.sent += 1;
+        let i = self.sent;
+        let about = format!("{} {i}", self.about);
+        let payload = Payload { msg: bytes, aad: about.as_bytes() };
+        let text = BASE64URL_NOPAD.encode(&self.mine.encrypt(&nonce(i), payload).ok()?);
+        raw(&BoxData { v: 1, call: call.as_str().into(), i, text: text.into() })
+    }
+
+    fn open(&mut self, own: &CallId, data: &RawValue) -> Option<Vec<u8>> {
+        let BoxData { v, call, i, text } = object(data)?;
+        if v != 1 || call != own.as_str() || i <= self.taken || i > INTEGER_MAX {
+            return None;
+        }
+        let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        let about = format!("{} {i}", self.about);
+        let open = self.theirs.decrypt(&nonce(i), Payload { msg: &sealed, aad: about.as_bytes() }).ok()?;
+        self.taken = i;
+        Some(open)
     }
 }
 

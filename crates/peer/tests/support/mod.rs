@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod line;
+pub(crate) mod link;
 pub(crate) mod town;
 
 use wigwag_peer::Dice;
