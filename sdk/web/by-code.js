@@ -19,6 +19,7 @@ import { Meeting, PROTOCOL } from './meet.js';
  * @typedef {object} OfferOptions
  * @property {AbortSignal} [signal]
  * @property {RTCConfiguration} [rtc] goes over what the SDK would choose
+ * @property {string} [key] the peer's key, where it is known from elsewhere: nobody else will do
  *
  * @typedef {object} Invitation An offer code, and what comes of it.
  * @property {string} code for the other side
@@ -49,11 +50,11 @@ export class Codes {
   }
 
   /** @param {OfferOptions} [options] @returns {Promise<Invitation>} */
-  async offer({ signal, rtc } = {}) {
+  async offer({ signal, rtc, key } = {}) {
     if (this.#offers.size >= OFFERS_MAX) throw new WigwagError('too_many', `${OFFERS_MAX} offers wait for their answers: close some.`);
     const meeting = new Meeting(this.#setup, true);
     const offer = await offerCode({ ...this.#how(meeting, signal, rtc), protocol: PROTOCOL });
-    const invitation = this.#invite(offer, meeting, signal);
+    const invitation = this.#invite(offer, meeting, { signal, key });
     this.#offers.set(offer.tag, invitation);
     return invitation;
   }
@@ -67,16 +68,16 @@ export class Codes {
       return invitation.complete(text);
     }
     if (this.#offers.has(tag)) throw new WigwagError('own_code', 'This code was made here: it is for the other side.');
-    const { options: { rtc, showCode, onProgress }, signal, ms } = search;
+    const { options: { rtc, key, showCode, onProgress }, signal, ms } = search;
     if (!showCode && !onProgress) throw new WigwagError('bad_field', 'An offer code asks for an answer code: hand in `showCode`, to show it to a person.');
     const meeting = new Meeting(this.#setup, false);
     const answer = await acceptCode(text, { ...this.#how(meeting, signal, rtc), deadlineMs: ms });
     search.showCode(answer.code);
-    return this.#meet(meeting, await answer.opened);
+    return this.#meet(meeting, await answer.opened, key);
   }
 
-  /** @param {PendingOffer} offer @param {Meeting} meeting @param {AbortSignal} [signal] @returns {Invitation} */
-  #invite(offer, meeting, signal) {
+  /** @param {PendingOffer} offer @param {Meeting} meeting @param {OfferOptions} options @returns {Invitation} */
+  #invite(offer, meeting, { signal, key }) {
     /** @type {(connection: Connection) => void} */
     let open = () => {};
     /** @type {(error: unknown) => void} */
@@ -100,7 +101,7 @@ export class Codes {
     signal?.addEventListener('abort', abort, { once: true });
     const completed = async (/** @type {string} */ text) => {
       try {
-        const connection = await this.#meet(meeting, await complete(offer, text, { deadlineMs: COMPLETE_MS, signal }));
+        const connection = await this.#meet(meeting, await complete(offer, text, { deadlineMs: COMPLETE_MS, signal }), key);
         over();
         open(connection);
         return connection;
@@ -114,9 +115,13 @@ export class Codes {
     return { code: offer.code, opened, complete: completed, close };
   }
 
-  /** @param {Meeting} meeting @param {{ connection: RTCPeerConnection, channel: RTCDataChannel }} opened */
-  async #meet(meeting, opened) {
+  /** @param {Meeting} meeting @param {{ connection: RTCPeerConnection, channel: RTCDataChannel }} opened @param {string} [key] */
+  async #meet(meeting, opened, key) {
     const connection = await meeting.meet(opened, 'code');
+    if (key !== undefined && key !== connection.peer.key) {
+      connection.close('key_mismatch');
+      throw new WigwagError('key_mismatch', 'Somebody answered with another key than the one that was expected.');
+    }
     this.#setup.add(connection);
     return connection;
   }

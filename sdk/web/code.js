@@ -8,7 +8,7 @@
 import { readCode, writeCode } from './code-format.js';
 import { candidatesOf } from './code-sdp.js';
 import { WigwagError } from './errors.js';
-import { hold } from './hold.js';
+import { hold, trulyOpen } from './hold.js';
 
 export { readCode, writeCode } from './code-format.js';
 export { CodeError } from './code-text.js';
@@ -102,7 +102,10 @@ export async function acceptCode(text, options = {}) {
     await connection.setLocalDescription(await connection.createAnswer());
     const stop = knock(connection, candidatesOf(sdp));
     // A state of `failed` means nothing here: the offerer may not have seen the answer yet.
-    const opened = whenOpen(connection, channel, { ...options, deadlineMs: options.deadlineMs ?? ACCEPT_MS, patient: true });
+    const opened = whenOpen(connection, channel, { ...options, deadlineMs: options.deadlineMs ?? ACCEPT_MS, patient: true }).then(async (both) => {
+      await trulyOpen(connection, both.channel);
+      return both;
+    });
     opened.catch(() => {}).finally(stop);
     const { code } = await writeCode(await gathered(connection, options), offer.tag);
     return { code, connection, opened, close: () => connection.close() };

@@ -3,6 +3,7 @@
 import { Channel } from './channel.js';
 import { Emitter } from './events.js';
 import { WigwagError } from './errors.js';
+import { hold, trulyOpen } from './hold.js';
 
 /**
  * @import { Message } from './channel.js'
@@ -88,6 +89,8 @@ export class Connection extends Emitter {
   #restarted = -Infinity;
   #ufrag = '';
   #turn = Promise.resolve();
+  /** Channels of the peer's that are not told of yet. @type {Promise<void>} */
+  #coming = Promise.resolve();
   /** Kinds of candidates, for whoever asks why it failed. */
   #kinds = { local: new Set(), remote: new Set() };
 
@@ -229,7 +232,7 @@ export class Connection extends Emitter {
       for (const [line] of description?.sdp.matchAll(/^a=candidate:.*/gm) ?? []) kinds.add(kindOf(line));
     }
     // Whoever gets this connection listens first.
-    setTimeout(() => others.forEach((raw) => this.emit({ type: 'channel', channel: this.#channel(raw) })));
+    setTimeout(() => others.forEach((raw) => this.#came(pc, raw)));
   }
 
   /** @param {RTCPeerConnection} pc @param {Channel} main */
@@ -238,7 +241,7 @@ export class Connection extends Emitter {
     pc.onnegotiationneeded = () => void this.#offer();
     pc.onicecandidate = ({ candidate }) => this.#gathered(candidate);
     pc.oniceconnectionstatechange = () => this.#watch(pc.iceConnectionState);
-    pc.ondatachannel = ({ channel }) => this.emit({ type: 'channel', channel: this.#channel(channel) });
+    pc.ondatachannel = ({ channel }) => this.#came(pc, channel);
     pc.ontrack = ({ track, streams }) => this.emit({ type: 'track', track, streams });
     this.#main = main;
     if (this.#wiring.post) this.post = pc.createDataChannel('wigwag.post', { negotiated: true, id: 1 });
@@ -248,6 +251,14 @@ export class Connection extends Emitter {
       this.emit({ type: 'open' });
     });
     main.on('closed', () => this.end('left', null));
+  }
+
+  /** A channel of the peer's is told when it can be used, in the order of their coming. @param {RTCPeerConnection} pc @param {RTCDataChannel} raw */
+  #came(pc, raw) {
+    hold(raw);
+    this.#coming = Promise.all([trulyOpen(pc, raw), this.#coming]).then(() => {
+      if (this.#state !== 'closed') this.emit({ type: 'channel', channel: this.#channel(raw) });
+    });
   }
 
   /** @param {RTCDataChannel} raw @param {{ plain?: boolean, later?: boolean }} [how] */

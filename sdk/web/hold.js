@@ -1,14 +1,26 @@
-// Messages that come on a data channel before anybody listens wait for whoever does. Without this, what the other side says at once is lost
-// to an app that gets its channel from a promise.
+// That no word is lost on a fresh data channel: what comes before anybody listens waits for whoever does, and what is sent waits until it can go.
+
+/** So long it is asked whether a channel is open, before its word is taken for it. */
+const OPEN_MS = 2_000;
+
+/** A channel that its platform tells nothing of for so long is not told of at all. */
+const UNTOLD_MS = 200;
+
+const LOOK_MS = 10;
 
 const MESSAGES_MAX = 1_000;
 const BYTES_MAX = 1024 * 1024;
+
+/** @type {WeakSet<RTCDataChannel>} */
+const HELD = new WeakSet();
 
 /**
  * Holds what comes until something listens to `message`. Where more comes than is held, the channel is closed: a gap would be worse.
  * @param {RTCDataChannel} channel
  */
 export function hold(channel) {
+  if (HELD.has(channel)) return;
+  HELD.add(channel);
   /** @type {any[]} */
   let held = [];
   let bytes = 0;
@@ -48,4 +60,20 @@ export function hold(channel) {
     },
   });
   Object.defineProperty(channel, 'onmessage', { configurable: true, get: () => null, set: heard });
+}
+
+/**
+ * Resolves when a channel that the other side opened is open in truth. Chromium says so a moment before, and loses what is sent in that moment without a
+ * word; its statistics know better.
+ * @param {RTCPeerConnection} connection
+ * @param {RTCDataChannel} channel
+ */
+export async function trulyOpen(connection, channel) {
+  const began = performance.now();
+  for (let now = began; channel.readyState === 'open' && now - began < OPEN_MS; now = performance.now()) {
+    const report = (await connection.getStats?.().catch(() => null)) ?? new Map();
+    const told = [...report.values()].find(({ type, dataChannelIdentifier }) => type === 'data-channel' && dataChannelIdentifier === channel.id);
+    if (told ? told.state === 'open' : now - began >= UNTOLD_MS) return;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
 }

@@ -2,7 +2,7 @@
 
 import { Connection } from './connection.js';
 import { WigwagError } from './errors.js';
-import { hold } from './hold.js';
+import { hold, trulyOpen } from './hold.js';
 import { keyId } from './keys.js';
 import { idForm, verifyText } from './verify.js';
 
@@ -126,12 +126,13 @@ export class Meeting {
     const said = identity ? { key: identity.key, id: id || identity.id, namespace: namespace || undefined } : {};
     const text = identity && statement(this.#offers, namespace, id || identity.id, identity.key, prints);
     const hello = JSON.stringify({ hello: 1, ...said, signature: text ? await identity.sign(text) : undefined });
-    const say = (/** @type {RTCDataChannel} */ channel) => {
+    const say = async (/** @type {RTCDataChannel} */ channel) => {
+      if (channel.readyState === 'connecting') await new Promise((resolve) => channel.addEventListener('open', resolve, { once: true }));
+      if (!this.#offers) await trulyOpen(pc, channel);
       if (channel.readyState === 'open') channel.send(hello);
-      else channel.addEventListener('open', () => channel.send(hello), { once: true });
     };
-    if (this.#signals) return say(this.#signals);
-    pc.addEventListener('datachannel', ({ channel }) => channel === this.#signals && say(channel));
+    if (this.#signals) void say(this.#signals);
+    else pc.addEventListener('datachannel', ({ channel }) => void (channel === this.#signals && say(channel)));
   }
 
   /** What the other side says of itself; nothing where it says nothing in time. @param {RTCPeerConnection} pc */

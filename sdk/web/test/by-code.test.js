@@ -24,6 +24,7 @@ before(async () => {
   for (const page of [alice, bob, eve]) {
     await page.evaluate(async (at) => {
       globalThis.codes = await import(`${at}/code.js`);
+      globalThis.trulyOpen = (await import(`${at}/hold.js`)).trulyOpen;
       globalThis.start = async (options = {}) => {
         globalThis.w?.close();
         globalThis.w = await globalThis.lib.Wigwag.open({ servers: [], ...options });
@@ -105,6 +106,16 @@ test('guests prove nothing and say so, and have one id for the two ends', async 
   assert.equal(offerer.id, acceptor.id);
 });
 
+test('where a key is expected, nobody else will do', async () => {
+  await Promise.all([start(alice), start(bob)]);
+  const key = await bob.evaluate(() => globalThis.w.identity.key);
+  for (const [expected, outcome] of [[key, 'open'], [await alice.evaluate(() => globalThis.w.identity.key), 'key_mismatch']]) {
+    const offer = await alice.evaluate(async (who) => (globalThis.mine = await globalThis.w.offerCode({ key: who })).code, expected);
+    const { answer } = await accept(bob, offer);
+    assert.equal(await alice.evaluate((code) => globalThis.w.connect(code).then(({ state }) => state, ({ reason }) => reason), answer), outcome);
+  }
+});
+
 test('a name is believed where it is pinned to that key, and else the key speaks for itself', async () => {
   const id = await start(alice, { id: 'alice@example.org' });
   assert.equal(id, 'alice@example.org');
@@ -122,9 +133,9 @@ test('somebody who changed both codes and passes everything on is caught by both
   const forged = await eve.evaluate(async (code) => {
     const ends = { left: [], right: [] };
     // What comes on one side goes out on the other, channel by channel.
-    const pipe = (side, channel) => {
+    const pipe = (side, pc, channel) => {
       const label = channel.label;
-      ends[side][label] = channel;
+      globalThis.trulyOpen(pc, channel).then(() => (ends[side][label] = channel));
       const other = side === 'left' ? 'right' : 'left';
       channel.onmessage = ({ data }) => {
         const send = () => ends[other][label]?.readyState === 'open' && (ends[other][label].send(data), true);
@@ -133,13 +144,13 @@ test('somebody who changed both codes and passes everything on is caught by both
       };
     };
     const watch = (side) => (pc) => pc.addEventListener('datachannel', ({ channel }) => {
-      pipe(side, channel);
+      pipe(side, pc, channel);
       const other = side === 'left' ? globalThis.right?.connection : globalThis.left?.connection;
-      if (channel.label === 'wigwag.signals') pipe('right', other.createDataChannel(channel.label, { protocol: channel.protocol }));
+      if (channel.label === 'wigwag.signals') pipe('right', other, other.createDataChannel(channel.label, { protocol: channel.protocol }));
     });
     globalThis.left = await globalThis.codes.acceptCode(code, { prepare: watch('left') });
     globalThis.right = await globalThis.codes.offerCode({ protocol: 'wigwag.1', prepare: watch('right') });
-    pipe('right', globalThis.right.channel);
+    pipe('right', globalThis.right.connection, globalThis.right.channel);
     return { offer: globalThis.right.code, answer: globalThis.left.code };
   }, offer);
   const accepting = await bob.evaluateHandle(async (code) => {

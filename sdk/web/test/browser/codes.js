@@ -59,22 +59,18 @@ async function connects(offers, accepts, hidden) {
     return globalThis.offer.code;
   });
   const answer = await there.evaluate(async (code) => {
-    // Who listens only once the channel is handed over may miss what the other side says at once.
-    globalThis.heard = new Promise((resolve) => (globalThis.hear = ({ data }) => resolve(data)));
-    const prepare = (connection) => connection.addEventListener('datachannel', ({ channel }) => {
-      channel.addEventListener('message', globalThis.hear);
+    globalThis.answer = await globalThis.codes.acceptCode(code);
+    // Both speak at once and listen late.
+    globalThis.heard = globalThis.answer.opened.then(({ channel }) => {
+      channel.send('hello');
+      return new Promise((resolve) => setTimeout(() => (channel.onmessage = ({ data }) => resolve(data)), 50));
     });
-    globalThis.answer = await globalThis.codes.acceptCode(code, { prepare });
-    globalThis.opened = globalThis.answer.opened.then(({ channel }) => channel.send('hello'));
     return globalThis.answer.code;
   }, offer);
   const said = await here.evaluate(async (code) => {
-    const heard = new Promise((resolve) => {
-      globalThis.offer.channel.addEventListener('message', ({ data }) => resolve(data));
-    });
     const { channel } = await globalThis.codes.complete(globalThis.offer, code);
     channel.send('and to you');
-    return heard;
+    return new Promise((resolve) => setTimeout(() => channel.addEventListener('message', ({ data }) => resolve(data)), 50));
   }, answer);
   assert.equal(said, 'hello');
   assert.equal(await there.evaluate(() => globalThis.heard), 'and to you');
