@@ -49,7 +49,8 @@ export class Server {
   }
 }
 
-function binary() {
+/** Where the server is. */
+export function binary() {
   const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../../target', import.meta.url));
   const path = process.env.WIGWAG_BIN ?? `${target}/debug/wigwag`;
   if (!existsSync(path)) throw new Error(`there is no ${path}: cargo build --bin wigwag, or set WIGWAG_BIN`);
