@@ -60,24 +60,21 @@ export async function runGuide(name, { browser, server }) {
       });
       pages.set(each, page);
     }
-    for (const [at, { language, words, line }] of steps.entries()) {
-      const [page, later] = words;
-      const where = `${name}:${line}`;
-      if (language === 'html') for (const each of words) await pages.get(each).goto(`${site.http}/${each}.html`);
-      else await begin(pages.get(page), `${site.http}/${page}`, at);
-      if (language === 'js' && later !== 'later') await until(where, pages.get(page), () => pages.get(page).evaluate((step) => globalThis.done.has(step), at));
-    }
-    for (const [at, { language, words: [page, later], line }] of steps.entries()) {
-      if (language === 'js' && later === 'later') await until(`${name}:${line}`, pages.get(page), () => pages.get(page).evaluate((step) => globalThis.done.has(step), at));
-    }
-    for (const { words: [page], text, line } of blocks.filter(({ language, words }) => language === 'text' && words.length)) {
-      const said = pages.get(page)?.said;
-      assert.ok(said, `${name}:${line}: there is no page ${page}`);
-      for (const wanted of text.trimEnd().split('\n')) {
-        const pattern = new RegExp(`^${wanted.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('…', '.*')}$`);
-        await until(`${name}:${line}: "${wanted}"`, pages.get(page), async () => said.some((line) => pattern.test(line)));
+    const ended = (at, { words: [page], line }) => until(`${name}:${line}`, pages.get(page), () => pages.get(page).evaluate((step) => globalThis.done.has(step), at));
+    for (const block of blocks) {
+      const { language, words: [page, later], line } = block;
+      const at = steps.indexOf(block);
+      if (language === 'html') {
+        for (const each of block.words) await pages.get(each).goto(`${site.http}/${each}.html`);
+      } else if (language === 'js') {
+        await begin(pages.get(page), `${site.http}/${page}`, at);
+        if (later !== 'later') await ended(at, block);
+      } else if (language === 'text' && page) {
+        assert.ok(pages.has(page), `${name}:${line}: there is no page ${page}`);
+        for (const wanted of block.text.trimEnd().split('\n')) await until(`${name}:${line}: "${wanted}"`, pages.get(page), async () => isSaid(pages.get(page), wanted));
       }
     }
+    for (const [at, step] of steps.entries()) if (step.words[1] === 'later') await ended(at, step);
     for (const [each, { faults }] of pages) assert.deepEqual(faults, [], `${name}: in the page ${each}`);
   } finally {
     await Promise.all([...pages.values()].map((page) => page.browserContext().close()));
@@ -109,6 +106,12 @@ async function carry(dialog, page, shown) {
     if (at >= 0 || Date.now() > deadline) return dialog.accept(at >= 0 ? shown.splice(at, 1)[0].text : '');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Whether a page printed a line; `…` stands for anything. */
+function isSaid({ said }, wanted) {
+  const pattern = new RegExp(`^${wanted.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('…', '.*')}$`);
+  return said.some((line) => pattern.test(line));
 }
 
 async function until(what, page, look) {

@@ -43,7 +43,7 @@ test('configurations in the guides are understood', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'wigwag-guides-'));
   try {
     const [file, secret] = [join(folder, 'wigwag.toml'), join(folder, 'secret')];
-    await writeFile(secret, 'a secret of enough letters\n');
+    await writeFile(secret, 'a-secret-of-enough-letters\n');
     for (const { name, text, line } of await all('toml')) {
       await writeFile(file, text.replaceAll(/"\/etc\/[\w-]+-(secret|token)"/g, JSON.stringify(secret)));
       const said = await run(binary(), ['config', 'check', '--config', file]).then(() => '', ({ stdout, stderr }) => `${stdout}${stderr}`);
