@@ -3,6 +3,12 @@
 /**
  * @typedef {import('./channel.js').Channel} Channel
  * @typedef {import('./connection.js').Connection} Connection
+ * @typedef {import('./finders.js').Finder} Finder
+ * @typedef {import('./finders.js').Sighting} Sighting
+ * @typedef {import('./finders.js').Search} Search
+ * @typedef {import('./finders.js').Progress} Progress
+ * @typedef {import('./by-code.js').Invitation} Invitation
+ * @typedef {import('./record.js').PeerRecord} PeerRecord
  */
 
 export { Wigwag } from './client.js';

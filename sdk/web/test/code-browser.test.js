@@ -12,7 +12,7 @@ const NETWORK = `
 const possible = spawnSync('unshare', ['--net', 'sh', '-c', NETWORK, '-', 'true']).status === 0;
 const skip = !possible && 'needs root and ip on Linux';
 
-test('Chromium and Firefox connect by codes alone', { skip, timeout: 120_000 }, async (t) => {
+test('Chromium and Firefox connect by codes alone', { skip, timeout: 300_000 }, async (t) => {
   const inner = fileURLToPath(new URL('browser/codes.js', import.meta.url));
   const child = spawn('unshare', ['--net', 'sh', '-c', NETWORK, '-', process.execPath, inner], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => child.kill());

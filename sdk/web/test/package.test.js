@@ -50,7 +50,9 @@ test('the entry with everything in it loads nothing later', async () => {
 });
 
 const PROGRAM = `
-import { Identity, Wigwag, WigwagError, roomSecret, type Connection } from 'wigwag';
+import { Identity, Wigwag, WigwagError, roomSecret, type Connection, type Finder, type Invitation } from 'wigwag';
+import { Network } from 'wigwag/network';
+import { Swarm } from 'wigwag/swarm';
 const w = await Wigwag.open({ servers: 'wss://wigwag.example.org/v1', identity: await Identity.make() });
 const room = await w.join('den', { mode: 'FREE_FOR_ALL' });
 room.on('joined', ({ member }) => member.id.toUpperCase());
@@ -68,6 +70,22 @@ try {
   if (error instanceof WigwagError) error.reason.length;
 }
 stop();
+const friends: Finder = {
+  name: 'friends',
+  find: async (id, { signal }) => (signal.aborted ? null : { state: 'here', record: await w.record({ seconds: 60, where: id }) }),
+};
+const { finder } = await w.find('bob@example.org', { finders: [friends, { name: 'server', ms: 500 }], order: 'ladder' });
+finder.length;
+w.on('finding', ({ target, progress }) => target.length + progress.finder.length);
+const invitation: Invitation = await w.offerCode();
+(await w.connect(invitation.code, { showCode: (code) => code.length })).peer.id.length;
+const network = await Network.join(w, 'tom', { beatEvery: 1_000 });
+network.on('joined', ({ node }) => node.roles.length);
+(await Swarm.join(w, 'file', { want: 3 })).found.peers.length;
+// @ts-expect-error: a finder has a name
+await w.connect('bob@example.org', { finders: [{ find: async () => null }] });
+// @ts-expect-error: there is no such order
+await w.connect('bob@example.org', { order: 'any' });
 // @ts-expect-error: there is no such event
 w.on('nonsense', () => {});
 // @ts-expect-error: there is no such mode
