@@ -2,26 +2,29 @@
 //! It opens no socket and reads no clock. Sessions, ICE, DTLS and SCTP are `str0m`'s, STUN and TURN `turn-client-proto`'s; what is added
 //! is how they fit: which addresses are offered, what an offer that crosses another does, and that nothing fills the memory.
 
+mod agree;
 mod channels;
 mod gather;
 mod probe;
 mod relay;
+mod seam;
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
-use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::change::SdpPendingOffer;
 use str0m::net::{Protocol, Receive};
-use str0m::{IceConnectionState, IceCreds, Rtc, RtcConfig, RtcError};
+use str0m::{IceConnectionState, IceCreds, Rtc, RtcConfig};
 
 use crate::channel::{ChannelInit, Message};
-use crate::description::{self, Candidate, Description, Kind};
+use crate::description::{self, Candidate, Description};
 use crate::error::Error;
 use crate::event::{IceState, Path, Reason, Stats};
 use crate::settings::{FAILED_AFTER, MESSAGE_BYTES_MAX, Policy};
 use channels::Channels;
 use gather::{Found, Gatherer, Taken};
+pub use seam::{ChannelKey, Event, Input, Output, Server, StreamId, Transport};
 
 /// What the library may hold of messages that are underway.
 const UNDERWAY_BYTES: usize = 2 * 1024 * 1024;
@@ -32,172 +35,12 @@ const WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 /// While nobody reads, so much of what arrives is kept and not yet acknowledged: what the window lets come, with what is around it.
 const PARKED_BYTES: usize = 3 * 1024 * 1024;
 
-/// Addresses of the other end that are tried in one search for a path, and that may ask us something.
-const REMOTES_MAX: usize = 64;
+/// Addresses of the other end that may ask us something.
 const ASKERS_MAX: usize = 256;
 
-/// What everybody calls the first section of a description. Codes leave it out for that reason, and Chromium cannot take back an offer of
-/// its own for one in which the section is called otherwise.
-const SECTION: &str = "0";
-
-const NONSENSE: &str = "it does not read as one";
-
-/// A channel, for as long as its connection lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChannelKey(u32);
-
-impl ChannelKey {
-    /// The same as a number.
-    pub fn number(self) -> u32 {
-        self.0
-    }
-
-    /// The one with this number.
-    pub fn of(number: u32) -> Self {
-        Self(number)
-    }
-}
-
-/// A stream to a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(u32);
-
-/// How a server is spoken to, and what for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// STUN over UDP.
-    Stun,
-    /// TURN over UDP.
-    TurnUdp,
-    /// TURN over TCP.
-    TurnTcp,
-    /// TURN over TLS, and the name that the certificate must have.
-    TurnTls(String),
-}
-
-/// A STUN or TURN server whose name has been looked up.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Server {
-    /// How it is spoken to.
-    pub transport: Transport,
-    /// Where it is.
-    pub address: SocketAddr,
-    /// The address of ours from which it is reached.
-    pub via: IpAddr,
-    /// For TURN.
-    pub username: String,
-    /// For TURN.
-    pub credential: String,
-}
-
-/// What happens to the machine.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// Nothing but time.
-    Timeout,
-    /// There is a socket, bound to this address; it is told to the other end, or only reaches servers.
-    Socket {
-        /// Where it is bound.
-        local: SocketAddr,
-        /// Whether the other end is told of it.
-        offered: bool,
-    },
-    /// A socket is gone.
-    SocketGone {
-        /// Where it was bound.
-        local: SocketAddr,
-    },
-    /// A datagram came.
-    Datagram {
-        /// The socket.
-        local: SocketAddr,
-        /// Who sent it.
-        from: SocketAddr,
-        /// What is in it.
-        data: &'a [u8],
-    },
-    /// A stream that was asked for stands.
-    StreamOpened {
-        /// Which.
-        stream: StreamId,
-        /// Our end of it.
-        local: SocketAddr,
-    },
-    /// A stream ended, or never stood.
-    StreamClosed {
-        /// Which.
-        stream: StreamId,
-    },
-    /// Bytes came on a stream.
-    StreamData {
-        /// Which.
-        stream: StreamId,
-        /// The bytes.
-        data: &'a [u8],
-    },
-    /// There are no more servers to be named.
-    ServersEnd,
-}
-
-/// What the machine wants done.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Send a datagram.
-    Datagram {
-        /// The socket.
-        from: SocketAddr,
-        /// To whom.
-        to: SocketAddr,
-        /// What.
-        data: Vec<u8>,
-    },
-    /// Open a stream.
-    Connect {
-        /// How it will be called.
-        stream: StreamId,
-        /// To whom.
-        to: SocketAddr,
-        /// With TLS, and a certificate of this name.
-        tls: Option<String>,
-    },
-    /// Write to a stream.
-    Stream {
-        /// Which.
-        stream: StreamId,
-        /// What.
-        data: Vec<u8>,
-    },
-    /// End a stream when all is written.
-    HangUp {
-        /// Which.
-        stream: StreamId,
-    },
-    /// Something happened.
-    Event(Event),
-}
-
-/// What happened on the connection.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The other end should be told that we can be reached here too.
-    Candidate(Candidate),
-    /// There will be no more candidates until the next restart.
-    Gathered,
-    /// How far the search for a path has come.
-    Ice(IceState),
-    /// A channel of ours is open.
-    ChannelOpened(ChannelKey),
-    /// The other end opened a channel.
-    Channel(ChannelKey, ChannelInit),
-    /// A channel is closed.
-    ChannelClosed(ChannelKey),
-    /// Something was said on a channel.
-    Message(ChannelKey, Message),
-    /// So much of what waited on a channel has left.
-    Room(ChannelKey, usize),
-    /// It is over.
-    Closed(Reason),
-}
+/// After so many steps without time going on, the search rests.
+const SEARCH_STEPS: usize = 8;
+const SEARCH_REST: Duration = Duration::from_millis(10);
 
 /// Wraps calls into the STUN and TURN library, which names addresses in spans that a log at its usual level would show.
 fn quietly<T>(call: impl FnOnce() -> T) -> T {
@@ -288,13 +131,18 @@ impl Pc {
             return;
         }
         let mut found = Vec::new();
+        let mut search = true;
         match input {
             Input::Timeout => self.time(now),
             Input::Socket { local, offered } => self.gather.add_socket(now, local, offered, &mut found),
             Input::SocketGone { local } => self.gather.remove_socket(local, &mut found),
             Input::Datagram { local, from, data } => match self.gather.datagram(now, local, from, data, &mut found) {
                 Taken::Used => {}
-                Taken::Peer { to, from, data } => self.packet(now, to, from, &data),
+                Taken::Peer { to, from, data } => {
+                    // Most datagrams are of the session, and no business of the search.
+                    search = false;
+                    self.packet(now, to, from, &data);
+                }
             },
             Input::StreamOpened { stream, local } => self.gather.stream_opened(stream, local),
             Input::StreamClosed { stream } => self.gather.stream_closed(stream, &mut found),
@@ -307,11 +155,7 @@ impl Pc {
             }
             Input::ServersEnd => self.gather.servers_end(),
         }
-        let quiet = matches!(input, Input::Datagram { .. })
-            && found.is_empty()
-            && now < self.gather_deadline
-            && !self.pending_relays();
-        if !quiet {
+        if search || now >= self.gather_deadline {
             self.search(now, found);
         }
         self.settle(now);
@@ -392,122 +236,6 @@ impl Pc {
         }
     }
 
-    /// What we said last, with all candidates found since.
-    pub fn local_description(&self) -> Option<Description> {
-        let local = self.local.as_ref()?;
-        Some(Description { kind: local.kind, sdp: self.complete(&local.sdp) })
-    }
-
-    /// Whether an offer of ours waits for its answer.
-    pub fn is_offering(&self) -> bool {
-        self.pending.is_some()
-    }
-
-    /// An offer: the first one, or one that restarts the search for a path.
-    pub fn offer(&mut self, now: Instant, restart: bool) -> Result<Description, Error> {
-        if self.closed {
-            return Err(Error::Closed);
-        }
-        self.time(now);
-        self.drain(now);
-        let made = if self.agreed {
-            if !restart {
-                return Err(Error::Nothing);
-            }
-            let mut api = self.rtc.sdp_api();
-            api.ice_restart(true);
-            api.apply()
-        } else {
-            if self.pending.take().is_some() {
-                self.rebuild(now);
-            }
-            let (key, config) = self.channels.first_wanted().ok_or(Error::Nothing)?;
-            let mut api = self.rtc.sdp_api();
-            let id = api.add_channel_with_config(config);
-            let made = api.apply();
-            self.channels.told(key, id);
-            made
-        };
-        let (offer, pending) = made.ok_or(Error::Nothing)?;
-        self.pending = Some(pending);
-        self.settle(now);
-        let sdp = offer.to_sdp_string();
-        if !self.agreed {
-            self.section = description::attribute(&sdp, "mid").map(str::to_owned);
-        }
-        Ok(self.said(Kind::Offer, sdp))
-    }
-
-    /// Takes the other end's description in, and answers if it is an offer. An offer takes the place of one of ours that is outstanding:
-    /// who should not give way does not call this.
-    pub fn describe(&mut self, now: Instant, remote: &Description) -> Result<Option<Description>, Error> {
-        if self.closed {
-            return Err(Error::Closed);
-        }
-        if remote.sdp.len() > description::DESCRIPTION_BYTES_MAX {
-            return Err(Error::Description("it is too long".to_owned()));
-        }
-        let mut sdp = description::readable(&remote.sdp);
-        if let Some(section) = self.section.as_ref().filter(|_| self.agreed || remote.kind == Kind::Answer) {
-            sdp = description::renamed(&sdp, SECTION, section);
-        }
-        self.time(now);
-        self.drain(now);
-        let answer = match remote.kind {
-            Kind::Offer => {
-                let offer = SdpOffer::from_sdp_string(&sdp).map_err(|_| Error::Description(NONSENSE.to_owned()))?;
-                if self.pending.take().is_some() && !self.agreed {
-                    self.rebuild(now);
-                    self.section = None;
-                }
-                Some(self.rtc.sdp_api().accept_offer(offer).map_err(unreadable))
-            }
-            Kind::Answer => {
-                let pending = self.pending.take().ok_or(Error::Stale)?;
-                let answer = SdpAnswer::from_sdp_string(&sdp).map_err(|_| Error::Description(NONSENSE.to_owned()))?;
-                self.rtc.sdp_api().accept_answer(pending, answer).map_err(unreadable)?;
-                None
-            }
-        };
-        self.drain(now);
-        let answer = answer.transpose()?;
-        self.heard(&sdp);
-        self.channels.open_wanted(&mut self.rtc);
-        self.time(now);
-        self.settle(now);
-        self.candidates(now, &[]);
-        Ok(answer.map(|answer| self.said(Kind::Answer, answer.to_sdp_string())))
-    }
-
-    /// Takes candidates of the other end; those that come before its description wait for it.
-    pub fn candidates(&mut self, now: Instant, candidates: &[Candidate]) {
-        if self.closed {
-            return;
-        }
-        let room = REMOTES_MAX.saturating_sub(self.early.len());
-        self.early.extend(candidates.iter().take(room).cloned());
-        if !self.agreed {
-            return;
-        }
-        for candidate in std::mem::take(&mut self.early) {
-            let line = candidate.candidate.trim();
-            let line = line.strip_prefix("a=").unwrap_or(line);
-            if !description::usable(line) || self.remotes.len() >= REMOTES_MAX {
-                continue;
-            }
-            let Ok(mut parsed) = str0m::Candidate::from_sdp_string(line) else { continue };
-            if let (None, Some(ufrag)) = (parsed.ufrag(), &candidate.username_fragment) {
-                parsed.set_ufrag(ufrag);
-            }
-            self.met(now, parsed.addr(), parsed.kind());
-            self.rtc.add_remote_candidate(parsed);
-            self.time(now);
-            self.drain(now);
-        }
-        self.search(now, Vec::new());
-        self.settle(now);
-    }
-
     /// While paused, what arrives on channels is kept and not acknowledged, so that the other end slows down and then waits.
     pub fn pause(&mut self, now: Instant, paused: bool) {
         self.paused = paused;
@@ -542,16 +270,16 @@ impl Pc {
             }
             return;
         }
+        let known = self.path.is_some_and(|(_, theirs)| theirs == from) || self.askers.contains(&from);
         let Ok(receive) = Receive::new(Protocol::Udp, from, to, data) else { return };
         let input = str0m::Input::Receive(now, receive);
-        if !is_session {
-            // Whoever asks with our password from ever other addresses does not make us remember them all.
-            if !self.askers.contains(&from) {
-                if self.askers.len() >= ASKERS_MAX || !self.rtc.accepts(&input) {
-                    return;
-                }
-                self.askers.push(from);
+        if !known {
+            // A session is only begun with who asked or answered as the description said, and whoever does so from ever other addresses
+            // does not make us remember them all.
+            if is_session || self.askers.len() >= ASKERS_MAX || !self.rtc.accepts(&input) {
+                return;
             }
+            self.askers.push(from);
         }
         // A packet that the library refuses is one that anybody can send.
         let _ = self.rtc.handle_input(input);
@@ -675,25 +403,22 @@ impl Pc {
         self.outputs.push_back(Output::Event(Event::Ice(state)));
     }
 
-    fn pending_relays(&self) -> bool {
-        self.agreed && self.ice != IceState::Connected
-    }
-
     /// Moves the search for our own addresses on.
     fn search(&mut self, now: Instant, mut found: Vec<Found>) {
         if self.closed {
             return;
         }
-        loop {
-            let next = self.gather.poll(now, &mut self.outputs, &mut found);
-            self.gather_deadline = next;
+        // What is found may have something to say at once; but not for ever.
+        for _ in 0..SEARCH_STEPS {
+            self.gather_deadline = self.gather.poll(now, &mut self.outputs, &mut found);
             for found in found.drain(..) {
                 self.found(now, found);
             }
-            if next > now || self.closed {
-                break;
+            if self.gather_deadline > now || self.closed {
+                return;
             }
         }
+        self.gather_deadline = now + SEARCH_REST;
     }
 
     fn found(&mut self, now: Instant, found: Found) {
@@ -735,64 +460,6 @@ impl Pc {
         self.locals.push(taken);
     }
 
-    /// A candidate of ours as the other end reads it, in the search that this description belongs to.
-    fn line(&self, candidate: &str0m::Candidate, sdp: &str) -> String {
-        let mut candidate = candidate.clone();
-        if let Some(ufrag) = description::attribute(sdp, "ice-ufrag") {
-            candidate.set_ufrag(ufrag);
-        }
-        candidate.to_sdp_string()
-    }
-
-    fn complete(&self, sdp: &str) -> String {
-        description::completed(sdp, self.locals.iter().map(|candidate| self.line(candidate, sdp)), MESSAGE_BYTES_MAX)
-    }
-
-    fn said(&mut self, kind: Kind, mut sdp: String) -> Description {
-        if let Some(section) = &self.section {
-            sdp = description::renamed(&sdp, section, SECTION);
-        }
-        let complete = Description { kind, sdp: self.complete(&sdp) };
-        self.local = Some(Description { kind, sdp });
-        complete
-    }
-
-    /// What the other end's description says beside what the library reads in it.
-    fn heard(&mut self, sdp: &str) {
-        if !self.agreed {
-            self.message_bytes = description::message_bytes_max(sdp).min(MESSAGE_BYTES_MAX);
-        }
-        self.agreed = true;
-        self.remotes.clear();
-        self.askers.clear();
-        let lines =
-            sdp.lines().filter_map(|line| line.strip_prefix("a=")).filter(|line| line.starts_with("candidate:"));
-        let candidates: Vec<_> =
-            lines.filter_map(|line| str0m::Candidate::from_sdp_string(line).ok()).take(REMOTES_MAX).collect();
-        let now = self.rtc_deadline;
-        for candidate in candidates {
-            self.met(now, candidate.addr(), candidate.kind());
-        }
-    }
-
-    /// The other end may be at this address.
-    fn met(&mut self, now: Instant, address: SocketAddr, kind: str0m::CandidateKind) {
-        if !self.remotes.iter().any(|(known, _)| *known == address) {
-            self.remotes.push((address, kind.to_string()));
-            self.gather.permit(now, address.ip());
-        }
-    }
-
-    /// Another library in place of one that made an offer which is not to stand: nothing of it has been used yet.
-    fn rebuild(&mut self, now: Instant) {
-        self.rtc = build(now, &self.creds);
-        self.channels.forgotten();
-        for candidate in self.locals.clone() {
-            self.rtc.add_local_candidate(candidate);
-            self.drain(now);
-        }
-    }
-
     fn over(&mut self, reason: Reason) {
         if !self.closed {
             self.closed = true;
@@ -806,17 +473,10 @@ fn build(now: Instant, creds: &IceCreds) -> Rtc {
     let mut config = RtcConfig::new()
         .set_local_ice_credentials(creds.clone())
         .clear_codecs()
-        .set_stats_interval(Some(std::time::Duration::from_secs(1)))
+        .set_stats_interval(Some(Duration::from_secs(1)))
         .set_sctp_max_buffered_amount(UNDERWAY_BYTES)
         .set_sctp_max_message_size(WINDOW_BYTES);
-    config.set_max_stun_rto(std::time::Duration::from_millis(1_500));
+    config.set_max_stun_rto(Duration::from_millis(1_500));
     config.set_max_stun_retransmits(6);
     config.build(now)
-}
-
-fn unreadable(error: RtcError) -> Error {
-    Error::Description(match error {
-        RtcError::RemoteSdp(text) => text,
-        error => error.to_string(),
-    })
 }
