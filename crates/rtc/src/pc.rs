@@ -480,3 +480,6 @@ fn build(now: Instant, creds: &IceCreds) -> Rtc {
     config.set_max_stun_retransmits(6);
     config.build(now)
 }
+
+#[cfg(test)]
+mod tests;
