@@ -90,7 +90,7 @@ fn descriptions_with_lines_lost_or_bent_break_nothing() {
 #[test]
 fn candidates_without_end_are_not_kept() {
     let mut table = Table::new();
-    let flood: Vec<Candidate> = (0..10_000u16).map(|port| Table::candidate(port)).collect();
+    let flood: Vec<Candidate> = (0..10_000u16).map(Table::candidate).collect();
     table.ends[1].pc.candidates(table.now, &flood);
     assert!(table.ends[1].pc.early.len() <= 64);
     table.agree();
