@@ -1,6 +1,7 @@
 // `spec/mesh.md`: a connection to every member of a room, kept up as members come and go. What members carry for each other is in `near.js`.
 
 import { WigwagError } from './errors.js';
+import { keyId } from './keys.js';
 import { Near, isPolite, partyKey } from './near.js';
 import { idForm } from './verify.js';
 
@@ -58,7 +59,7 @@ const RETRY_MS = 500;
 const RETRY_MAX_MS = 30_000;
 
 /** Nobody calls again after these. */
-const FINAL = new Set(['refused', 'key_mismatch', 'unsupported']);
+const FINAL = new Set(['refused', 'unsupported']);
 
 /** Reasons of a decline that are no refusal. */
 const BUSY = 'busy';
@@ -309,7 +310,7 @@ export class Mesh {
 
   /** @param {Party} party @param {string} key */
   async #believes(party, key) {
-    if (idForm(party.id) === 'key') return true;
+    if (idForm(party.id) === 'key') return (await keyId(crypto.subtle, key)) === party.id;
     const link = this.#links.get(partyKey(party));
     return link !== undefined && [link.member.key, link.key, await this.#web.known(party.id)].includes(key);
   }
@@ -353,8 +354,10 @@ export class Meshes {
         },
       }),
     };
-    client.on('status', () => this.#served() && this.#all.forEach((mesh) => mesh.online()));
-    client.on('status', () => this.#look());
+    client.on('status', () => {
+      if (this.#served()) for (const mesh of this.#all) mesh.online();
+      this.#look();
+    });
   }
 
   #client;
