@@ -76,7 +76,7 @@ export class MediaConnection extends BaseConnection {
     link.tell({ peerjs: 'answer', id: this.connectionId, stream: this.#carried?.name ?? null }).catch(() => {
       // The link is gone, which is told by `close`.
     });
-    if (!this.#waits) this.#carried?.send();
+    if (!this.#waits) this.#send();
     this.emit('willCloseOnRemote');
   }
 
@@ -103,7 +103,7 @@ export class MediaConnection extends BaseConnection {
     this._open = true;
     this.#theirs = typeof word.stream === 'string' ? word.stream : null;
     this.#listen(link);
-    this.#carried?.send();
+    this.#send();
     this.emit('willCloseOnRemote');
     return undefined;
   }
@@ -117,12 +117,23 @@ export class MediaConnection extends BaseConnection {
     super.finish(told);
   }
 
+  #send() {
+    try {
+      this.#carried?.send();
+    } catch (error) {
+      // Sound and picture take a direct path, which there is none of while the server relays.
+      this.emitError('negotiation-failed', /** @type {Error} */ (error));
+      this.close();
+    }
+  }
+
   /** @param {Link} link */
   #listen(link) {
     if (this.#theirs === null) return;
     link.expect(this.#theirs, (stream) => {
       if (this.ended) return;
-      if (this.#waits) this.#carried?.send();
+      if (this.#waits) this.#send();
+      if (this.ended) return;
       this.#remote = stream;
       this.emit('stream', stream);
     });
