@@ -3,6 +3,7 @@
 import { Connection } from './connection.js';
 import { WigwagError } from './errors.js';
 import { Finders, serverFinder } from './finders.js';
+import { Pace } from './pace.js';
 import { Seal, makeCall, makeDecline, makeHail, makeHeed, makeShare, readDecline, readHail, readHeed } from './sealed.js';
 import { CONNECT_MS } from './terms.js';
 import { Trust } from './trust.js';
@@ -12,6 +13,7 @@ export { Finders, Trust, serverFinder };
 /**
  * @import { Identity } from './identity.js'
  * @import { Peer } from './connection.js'
+ * @import { Told } from './pace.js'
  * @import { Content, Half } from './sealed.js'
  *
  * @typedef {object} Post What calls need of the client around them.
@@ -24,6 +26,13 @@ export { Finders, Trust, serverFinder };
  * @property {(room: string) => Pick<Post, 'accept' | 'incoming'>} [mesh] who takes calls for a room's mesh
  * @property {(id: string, key: string) => void} mismatch
  * @property {() => RTCIceServer[]} ice
+ * @property {Relay} [relay] where the server may relay
+ *
+ * @typedef {object} Relay
+ * @property {() => Told | null} limits what the server allows
+ * @property {() => boolean} online
+ * @property {(to: string, device: string, data: any) => Promise<string>} post
+ * @property {'auto' | 'never'} [use] whether messages may go through the server where there is no other way
  *
  * @typedef {object} Setup
  * @property {SubtleCrypto} subtle
@@ -38,6 +47,7 @@ export { Finders, Trust, serverFinder };
  * @property {string} [key] the peer's key, where it is known from elsewhere
  * @property {any} [meta] for the peer's program, to decide by; the server can read it
  * @property {RTCConfiguration} [rtc] goes over what the SDK would choose
+ * @property {'auto' | 'never'} [relay] whether messages may go through the server where there is no other way; left out, as the client was told
  *
  * @typedef {object} Heard a signal of the server
  * @property {string} from
@@ -62,6 +72,9 @@ export { Finders, Trust, serverFinder };
  * @property {Seal} seal
  * @property {Connection} connection
  */
+
+/** How relayed data is handed in: it takes its turn among the signals. */
+const RELAYED = 'ww.relayed';
 
 /** More calls than this are not kept: who floods is passed over. */
 const CALLS_MAX = 256;
@@ -95,6 +108,9 @@ export class Calls {
   /** Connections that came about without a call. @type {Set<Connection>} */
   #others = new Set();
   #over = false;
+  #pace = new Pace();
+  /** What the server said last of how much it relays. @type {Told | null} */
+  #told = null;
 
   get connections() {
     return [...[...this.#calls.values()].map(({ connection }) => connection), ...this.#others];
@@ -122,6 +138,12 @@ export class Calls {
     for (const connection of this.connections) if (connection.state !== 'open') connection.mend();
   }
 
+  /** There is a server again, or no longer. */
+  line() {
+    this.#allowed();
+    for (const connection of this.connections) connection.line();
+  }
+
   close() {
     this.#over = true;
     for (const connection of this.connections) connection.close();
@@ -132,7 +154,7 @@ export class Calls {
    * @param {ConnectOptions} [options]
    * @returns {Promise<Connection>} open
    */
-  connect(id, { deadline = CONNECT_MS, signal, device, key, meta, rtc } = {}) {
+  connect(id, { deadline = CONNECT_MS, signal, device, key, meta, rtc, relay } = {}) {
     const RTC = this.#RTC;
     if (!RTC) return Promise.reject(new WigwagError('unsupported', 'There is no WebRTC here: hand one in as `RTCPeerConnection`.'));
     return new Promise((resolve, reject) => {
@@ -190,7 +212,7 @@ export class Calls {
           const seal = await Seal.make(this.#subtle, { hails: true, secret, hail: half, heed });
           if (!seal || !this.#outgoing.has(call)) return;
           at = 'path';
-          use(this.#make({ id: from, device: of, key: heed.key, verified }, seal, { polite, begins: true, mesh: meshOf(sent), rtc, RTC }));
+          use(this.#make({ id: from, device: of, key: heed.key, verified }, seal, { polite, begins: true, mesh: meshOf(sent), rtc, relay, RTC }));
         };
         if (signal?.aborted) return;
         this.#outgoing.set(call, {
@@ -232,7 +254,12 @@ export class Calls {
       return;
     }
     const known = this.#calls.get(call);
-    if (heard.kind !== 'ww.sealed' || known?.from !== heard.from || known.device !== heard.device) return;
+    if (known?.from !== heard.from || known.device !== heard.device) return;
+    if (heard.kind === RELAYED) {
+      const box = await known.seal.openBytes(heard.data);
+      if (box) known.connection.relayed(box);
+    }
+    if (heard.kind !== 'ww.sealed') return;
     const content = await known.seal.open(heard.data);
     if (content) known.connection.take(content);
   }
@@ -280,9 +307,9 @@ export class Calls {
   /**
    * @param {Peer} peer
    * @param {Seal} seal
-   * @param {{ polite: boolean, begins: boolean, mesh: string, rtc?: RTCConfiguration, RTC: typeof RTCPeerConnection }} how
+   * @param {{ polite: boolean, begins: boolean, mesh: string, rtc?: RTCConfiguration, relay?: 'auto' | 'never', RTC: typeof RTCPeerConnection }} how
    */
-  #make(peer, seal, { polite, begins, mesh, rtc, RTC }) {
+  #make(peer, seal, { polite, begins, mesh, rtc, relay, RTC }) {
     let turn = Promise.resolve();
     const tell = (/** @type {Content} */ content) => {
       turn = turn.then(async () => {
@@ -296,10 +323,32 @@ export class Calls {
       });
     };
     const connection = new Connection(peer, {
-      RTCPeerConnection: RTC, config: { iceServers: this.post.ice(), ...rtc }, polite, begins, tell, post: mesh !== '', finder: 'server', gone: () => this.#calls.delete(seal.call),
+      RTCPeerConnection: RTC, config: { iceServers: this.post.ice(), ...rtc }, polite, begins, tell, post: mesh !== '', ...this.#relay(peer, seal, relay), finder: 'server', gone: () => this.#calls.delete(seal.call),
     });
     this.#calls.set(seal.call, { from: peer.id, device: peer.device, seal, connection });
     return connection;
+  }
+
+  /** Takes in how much the server relays, if it said so anew. */
+  #allowed() {
+    const told = this.post.relay?.limits() ?? null;
+    if (told && told !== this.#told) this.#pace.told(performance.now(), (this.#told = told));
+  }
+
+  /** What relays for a call, or why nothing does. @param {Peer} peer @param {Seal} seal @param {'auto' | 'never'} [use] */
+  #relay({ id, device }, seal, use) {
+    const { relay } = this.post;
+    this.#allowed();
+    if (!relay || (use ?? relay.use) === 'never') return { relay: null, unrelayed: 'Going by way of the server was ruled out here.' };
+    if (!this.#pace.chunk) return { relay: null, unrelayed: 'The server relays nothing itself.' };
+    let turn = Promise.resolve();
+    const post = (/** @type {Uint8Array<ArrayBuffer>} */ box) => {
+      // Sealed and posted in order; the answers come when they come.
+      const posted = turn.then(() => seal.sealBytes(box)).then((data) => ({ answer: relay.post(id, device, data) }));
+      turn = posted.then(() => {}, () => {});
+      return posted.then(({ answer }) => answer);
+    };
+    return { relay: { pace: this.#pace, online: relay.online, post } };
   }
 
   /** @param {string} id @param {string} key @param {string} [expected] */

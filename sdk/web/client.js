@@ -36,6 +36,7 @@ import { Standing } from './standing.js';
  * @property {(hail: Peer) => boolean | string | Promise<boolean | string>} [accept] whether to let a peer connect; a text is the reason why not.
  *   Left out, everybody may, as soon as something listens to `connection`
  * @property {typeof RTCPeerConnection} [RTCPeerConnection]
+ * @property {'auto' | 'never'} [relay] whether messages may go through the server, sealed, where there is no other way; left out, they may
  * @property {Choice[]} [finders] who is asked where peers are, the most wanted first; left out, all that come with the SDK
  * @property {import('./finding.js').Order} [order] whether all are asked at once, which is what happens without it, or one after the other
  * @property {(code: string) => void} [showCode] shows a code to a person who has to carry it
@@ -156,6 +157,12 @@ export class Wigwag extends Emitter {
         incoming: (connection) => this.emit({ type: 'connection', connection }),
         mismatch: (whom, key) => this.emit({ type: 'key', id: whom, key }),
         ice: () => this.#ice,
+        relay: {
+          use: options.relay,
+          limits: () => this.#limits,
+          online: () => this.status.state === 'open',
+          post: async (to, target, data) => (await this.#line.ask({ type: 'relay', to, device: target || undefined, data })).status,
+        },
       });
       const finders = new Finders({
         known: this.#alone ? [] : [serverFinder(calls, (whom, ask) => this.#whereabouts(whom, ask))],
@@ -191,6 +198,8 @@ export class Wigwag extends Emitter {
   #early = new Map();
   /** @type {RTCIceServer[]} */
   #ice = [];
+  /** @type {import('./pace.js').Told | null} */
+  #limits = null;
 
   get status() {
     return this.#line.status;
@@ -443,6 +452,7 @@ export class Wigwag extends Emitter {
     this.device = frame.device;
     this.namespace = frame.namespace;
     this.#ice = frame.ice ?? [];
+    this.#limits = frame.limits ?? null;
     this.#early.clear();
     this.#desk.prepare();
     if (lost) {
@@ -454,6 +464,7 @@ export class Wigwag extends Emitter {
   /** @param {Status} status */
   #status(status) {
     if (status.state === 'stopped') this.#end(status.why ?? 'stopped');
+    this.#desk.line();
     this.emit({ type: 'status', status });
   }
 
@@ -480,6 +491,8 @@ export class Wigwag extends Emitter {
       this.emit({ type, id: frame.id, state: frame.state, lastSeen: date(frame.seen) });
     } else if (type === 'signal' && frame.kind.startsWith('ww.')) {
       this.#desk.hear({ from, device, kind: frame.kind, data, polite: frame.polite });
+    } else if (type === 'relayed') {
+      this.#desk.hear({ from, device, kind: 'ww.relayed', data, polite: false });
     } else if (type === 'signal') {
       this.emit({ type, from, device, kind: frame.kind, data, polite: frame.polite, stored: date(frame.stored) });
     } else if (type === 'lost') {

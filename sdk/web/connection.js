@@ -4,9 +4,15 @@ import { Channel } from './channel.js';
 import { Emitter } from './events.js';
 import { WigwagError } from './errors.js';
 import { hold, trulyOpen } from './hold.js';
+import { REACHES, kindOf, measured, unreached } from './reach.js';
+import { MESSAGE_BYTES } from './records.js';
+import { Link } from './relay.js';
 
 /**
  * @import { Message } from './channel.js'
+ * @import { Pipe } from './records.js'
+ * @import { Path, Stats } from './reach.js'
+ * @import { Carrier, Office } from './relay.js'
  * @import { Content } from './sealed.js'
  * @import { Verified } from './trust.js'
  *
@@ -18,11 +24,11 @@ import { hold, trulyOpen } from './hold.js';
  * @property {any} [meta] what it said when it hailed
  *
  * @typedef {'connecting' | 'open' | 'mending' | 'closed'} ConnectionState
- * @typedef {'direct' | 'turn'} Path
  *
  * @typedef {{ type: 'message', data: any }
  *   | { type: 'open' }
  *   | { type: 'state', state: ConnectionState }
+ *   | { type: 'path', path: Path | null }
  *   | { type: 'channel', channel: Channel }
  *   | { type: 'track', track: MediaStreamTrack, streams: readonly MediaStream[] }
  *   | { type: 'closed', reason: string, error: WigwagError | null }} ConnectionEvent
@@ -38,6 +44,8 @@ import { hold, trulyOpen } from './hold.js';
  * @property {{ pc: RTCPeerConnection, channel: RTCDataChannel, plain: boolean, others: RTCDataChannel[] }} [opened] what is open already:
  *   the connection, its main channel, whether messages stand on it as they are, and channels that the peer opened meanwhile
  * @property {() => void} gone called once, at the end
+ * @property {Omit<Office, 'hails'> | null} [relay] what the server relays, where it does and we agree
+ * @property {string} [unrelayed] why it does not, for people
  */
 
 /** Candidates that are found within this time travel together. */
@@ -49,6 +57,14 @@ const MEND_MS = 60_000;
 
 /** One search for a path is not disturbed by the next for so long: not every platform survives that. */
 const RESTART_MS = 5_000;
+
+/** So long the direct path has before the relay is taken up; so long it may be gone before that. */
+const RELAY_MS = 4_000;
+const FALL_BACK_MS = 5_000;
+
+/** How long a relayed connection waits before it looks for a direct path again, at first and at most. */
+const LOOK_MS = 10_000;
+const LOOK_MAX_MS = 300_000;
 
 /** Candidates that wait for a description are not more than this. */
 const EARLY_MAX = 256;
@@ -72,6 +88,15 @@ export class Connection extends Emitter {
   #pc = null;
   /** @type {Channel | null} */
   #main = null;
+  /** The data channel that both sides know beforehand. @type {RTCDataChannel | null} */
+  #raw = null;
+  /** What carries messages where both agree to the relay; `undefined` until that is known. @type {Link | null | undefined} */
+  #link;
+  /** When the relay is taken up. @type {any} */
+  #wait = null;
+  /** When a relayed connection looks for a direct path again. @type {any} */
+  #look = null;
+  #looks = 0;
   /** @type {ConnectionState} */
   #state = 'connecting';
   #offering = false;
@@ -117,13 +142,22 @@ export class Connection extends Emitter {
     return this.#main.send(message);
   }
 
-  /** Opens another channel; the peer hears of it by a `channel` event. @param {string} label @param {RTCDataChannelInit} [options] */
+  /**
+   * Opens another channel; the peer hears of it by a `channel` event. It goes where the connection goes. One with options of its own is
+   * the platform's, and on a direct path only.
+   * @param {string} label
+   * @param {RTCDataChannelInit} [options]
+   */
   channel(label, options) {
-    return this.#channel(this.#need().createDataChannel(label, options));
+    const pc = this.#need();
+    if (this.#link && !options) return overStream(this.#link.open(label));
+    this.#direct('A channel with options of its own');
+    return this.#channel(pc.createDataChannel(label, options));
   }
 
   /** Sends a track of sound or picture. @param {MediaStreamTrack} track @param {...MediaStream} streams @returns {RTCRtpSender} */
   addTrack(track, ...streams) {
+    this.#direct('Sound and picture');
     return this.#need().addTrack(track, ...streams);
   }
 
@@ -152,47 +186,36 @@ export class Connection extends Emitter {
     this.end('closed', null);
   }
 
-  /** How the bytes flow. @returns {Promise<{ path: Path | null, rtt: number | null, sent: number, received: number, local: string | null, remote: string | null, protocol: string | null }>} */
+  /** How the bytes flow. @returns {Promise<Stats>} */
   async stats() {
-    const report = (await this.#pc?.getStats()) ?? new Map();
-    /** @type {any} */
-    let pair;
-    for (const entry of report.values()) {
-      if (entry.type === 'transport' && entry.selectedCandidatePairId) pair = report.get(entry.selectedCandidatePairId);
-      else if (!pair && entry.type === 'candidate-pair' && entry.nominated && entry.state === 'succeeded') pair = entry;
+    if (this.#link?.carrier === 'relay') {
+      return { path: this.#state === 'open' ? 'relayed' : null, rtt: null, ...this.#link.counts, local: null, remote: null, protocol: null };
     }
-    const local = report.get(pair?.localCandidateId);
-    const remote = report.get(pair?.remoteCandidateId);
-    const relayed = local?.candidateType === 'relay' || remote?.candidateType === 'relay';
-    return {
-      path: pair ? (relayed ? 'turn' : 'direct') : null,
-      rtt: pair?.currentRoundTripTime === undefined ? null : pair.currentRoundTripTime * 1_000,
-      sent: pair?.bytesSent ?? 0,
-      received: pair?.bytesReceived ?? 0,
-      local: local?.candidateType ?? null,
-      remote: remote?.candidateType ?? null,
-      protocol: local?.protocol ?? null,
-    };
+    return measured((await this.#pc?.getStats()) ?? new Map());
   }
 
   /** Why there is no connection, as far as it can be told from here. @package */
   failure() {
-    const [local, remote] = [[...this.#kinds.local], [...this.#kinds.remote]];
-    const reached = ['connected', 'completed'].includes(this.#pc?.iceConnectionState ?? '');
-    if (reached) return new WigwagError('timeout', 'A way to the peer was found, and no channel opened on it in time.', { at: 'channel' });
-    if (!remote.length) {
-      return new WigwagError('timeout', 'The peer answered, and then said nothing of where it can be reached.', { at: 'path' });
+    if (this.#link?.carrier === 'relay') {
+      return new WigwagError('timeout', 'No direct way to the peer was found, and it does not answer over the server’s relay.', { at: 'path' });
     }
-    const tried = [...(local.some((kind) => kind !== 'relay') ? ['direct'] : []), ...(local.includes('relay') ? ['turn'] : [])];
-    const lacks = local.includes('relay') || remote.includes('relay') ? '' : ' The server offers no TURN server, which would be a way around.';
-    const text = `No way from here to the peer was found. Ours: ${local.join(', ') || 'none'}; theirs: ${remote.join(', ')}.${lacks}`;
-    return new WigwagError('no_path', text, { tried });
+    return unreached(this.#kinds, this.#pc?.iceConnectionState, this.#unrelayed());
   }
 
   /** What the peer sealed for us. @param {Content} content @package */
   take(content) {
     // One after the other: each step needs the one before it to be done.
     this.#turn = this.#turn.then(() => this.#takeNow(content)).catch((error) => this.end('failed', wrap(error)));
+  }
+
+  /** A box that the server relayed. @param {Uint8Array} box @package */
+  relayed(box) {
+    this.#link?.relayed(box);
+  }
+
+  /** There is a server again, or no longer. @package */
+  line() {
+    this.#link?.line();
   }
 
   /** @param {string} reason @param {WigwagError | null} error @package */
@@ -202,6 +225,9 @@ export class Connection extends Emitter {
     clearTimeout(this.#gathering);
     clearTimeout(this.#patience);
     clearTimeout(this.#restart);
+    clearTimeout(this.#wait);
+    clearTimeout(this.#look);
+    this.#link?.close();
     if (this.#pc) {
       const pc = this.#pc;
       pc.onnegotiationneeded = pc.onicecandidate = pc.oniceconnectionstatechange = pc.ondatachannel = pc.ontrack = null;
@@ -221,12 +247,14 @@ export class Connection extends Emitter {
   #begin() {
     const pc = new this.#wiring.RTCPeerConnection(this.#wiring.config);
     // Both sides know this one beforehand, so it opens without another word.
-    this.#attach(pc, this.#channel(pc.createDataChannel('wigwag', { negotiated: true, id: 0 })));
+    this.#raw = pc.createDataChannel('wigwag', { negotiated: true, id: 0 });
+    this.#attach(pc, null);
   }
 
   /** @param {NonNullable<Wiring['opened']>} opened */
   #adopt({ pc, channel, plain, others }) {
     this.#state = 'open';
+    this.#link = null;
     this.#attach(pc, this.#channel(channel, { plain, later: true }));
     for (const [kinds, description] of /** @type {const} */ ([[this.#kinds.local, pc.localDescription], [this.#kinds.remote, pc.remoteDescription]])) {
       for (const [line] of description?.sdp.matchAll(/^a=candidate:.*/gm) ?? []) kinds.add(kindOf(line));
@@ -235,7 +263,7 @@ export class Connection extends Emitter {
     setTimeout(() => others.forEach((raw) => this.#came(pc, raw)));
   }
 
-  /** @param {RTCPeerConnection} pc @param {Channel} main */
+  /** @param {RTCPeerConnection} pc @param {Channel | null} main `null`: what it carries is not known yet */
   #attach(pc, main) {
     this.#pc = pc;
     pc.onnegotiationneeded = () => void this.#offer();
@@ -243,13 +271,24 @@ export class Connection extends Emitter {
     pc.oniceconnectionstatechange = () => this.#watch(pc.iceConnectionState);
     pc.ondatachannel = ({ channel }) => this.#came(pc, channel);
     pc.ontrack = ({ track, streams }) => this.emit({ type: 'track', track, streams });
-    this.#main = main;
     if (this.#wiring.post) this.post = pc.createDataChannel('wigwag.post', { negotiated: true, id: 1 });
+    if (main) this.#use(main);
+  }
+
+  /** What the other side is able to do is known: what the main channel carries follows from it. @param {boolean} relays whether it agrees to the relay */
+  #agree(relays) {
+    const raw = /** @type {RTCDataChannel} */ (this.#raw);
+    const office = relays ? this.#wiring.relay : null;
+    this.#link = office ? this.#makeLink(office, raw) : null;
+    this.#use(this.#link ? overStream(this.#link.main) : this.#channel(raw));
+  }
+
+  /** @param {Channel} main */
+  #use(main) {
+    this.#main = main;
     main.on('message', ({ data }) => this.emit({ type: 'message', data }));
-    main.on('open', () => {
-      this.#set('open');
-      this.emit({ type: 'open' });
-    });
+    if (this.#link) return;
+    main.on('open', () => this.#opened());
     main.on('closed', () => this.end('left', null));
   }
 
@@ -259,6 +298,100 @@ export class Connection extends Emitter {
     this.#coming = Promise.all([trulyOpen(pc, raw), this.#coming]).then(() => {
       if (this.#state !== 'closed') this.emit({ type: 'channel', channel: this.#channel(raw) });
     });
+  }
+
+  /** @param {Omit<Office, 'hails'>} office @param {RTCDataChannel} raw */
+  #makeLink(office, raw) {
+    const link = new Link({ ...office, hails: this.#wiring.begins }, {
+      opened: (pipe) => this.emit({ type: 'channel', channel: overStream(pipe) }),
+      heard: (by) => by === link.carrier && this.#opened(),
+      moved: (carrier) => this.#moved(carrier),
+      silent: () => this.#search(),
+      refused: () => this.#unrelay(),
+      broken: (error) => this.end('failed', error),
+    });
+    link.attach(raw);
+    raw.onopen = () => this.#reached();
+    raw.onclose = () => {
+      // The other side is gone; unless it was the path that went, and took the channel along.
+      if (link.carrier === 'direct' && REACHES.has(this.#pc?.iceConnectionState ?? '')) return this.end('left', null);
+      if (link.carrier === 'direct') this.#relay();
+    };
+    this.#wait = setTimeout(() => this.#relay(), RELAY_MS);
+    return link;
+  }
+
+  /** The direct path is there. */
+  #reached() {
+    if (this.#raw?.readyState !== 'open') return;
+    this.#link?.use('direct');
+    this.#opened();
+  }
+
+  /** Takes up the relay. */
+  #relay() {
+    clearTimeout(this.#wait);
+    this.#wait = null;
+    const { relay } = this.#wiring;
+    if (!this.#link || !relay?.pace.chunk || this.#state === 'closed') return false;
+    this.#link.use('relay');
+    return true;
+  }
+
+  /** The server relays no longer. */
+  #unrelay() {
+    this.#wiring.unrelayed = 'The server relays nothing any more.';
+    this.#link?.use(null);
+    if (this.#state === 'connecting' && this.#pc?.iceConnectionState === 'failed') this.end('no_path', this.failure());
+    else this.#search();
+  }
+
+  /** What we send takes another way. @param {Carrier | null} carrier */
+  #moved(carrier) {
+    clearTimeout(this.#look);
+    if (carrier === 'relay') this.#lookAgain();
+    else this.#looks = 0;
+    if (this.#state === 'open') this.#tellPath();
+  }
+
+  /** Looks for a direct path, again and again, ever more rarely. */
+  #lookAgain() {
+    if (!this.#wiring.begins) return;
+    const wait = Math.min(LOOK_MS * 2 ** this.#looks, LOOK_MAX_MS);
+    this.#looks += 1;
+    this.#look = setTimeout(() => {
+      this.mend();
+      this.#lookAgain();
+    }, wait);
+  }
+
+  /** There is a way to the other side. */
+  #opened() {
+    const first = this.#state === 'connecting';
+    clearTimeout(this.#wait);
+    clearTimeout(this.#patience);
+    this.#wait = this.#patience = null;
+    if (this.#state === 'open' || this.#state === 'closed') return;
+    this.#link?.main.opened();
+    this.#set('open');
+    if (first) this.emit({ type: 'open' });
+    this.#tellPath();
+  }
+
+  async #tellPath() {
+    // A connection that is closed by now has none to tell.
+    const { path } = await this.stats().catch(() => ({ path: null }));
+    if (path && this.#state === 'open') this.emit({ type: 'path', path });
+  }
+
+  /** @param {string} what that needs a direct path */
+  #direct(what) {
+    if (this.#link?.carrier !== 'relay') return;
+    throw new WigwagError('relayed', `${what} needs a direct path, and this connection goes through the server for now: wait for a \`path\` event.`);
+  }
+
+  #unrelayed() {
+    return this.#wiring.unrelayed ?? (this.#link ? '' : 'The peer takes nothing by way of the server.');
   }
 
   /** @param {RTCDataChannel} raw @param {{ plain?: boolean, later?: boolean }} [how] */
@@ -282,20 +415,22 @@ export class Connection extends Emitter {
 
   /** @param {RTCPeerConnection} pc */
   #describe(pc) {
-    if (pc.localDescription) this.#wiring.tell({ description: { type: pc.localDescription.type, sdp: pc.localDescription.sdp } });
+    const { type, sdp } = pc.localDescription ?? {};
+    if (type) this.#wiring.tell({ description: { type, sdp }, ...(this.#wiring.relay ? { relay: 1 } : {}) });
   }
 
   /** @param {Content} content */
-  async #takeNow({ description, candidates, bye }) {
+  async #takeNow({ description, candidates, bye, relay }) {
     if (this.#state === 'closed') return;
     if (bye !== undefined) return this.end('left', null);
-    if (description) await this.#described(description);
+    if (description) await this.#described(description, relay === 1);
     if (Array.isArray(candidates)) await this.#candidates(candidates);
   }
 
-  /** @param {RTCSessionDescriptionInit} description */
-  async #described(description) {
+  /** @param {RTCSessionDescriptionInit} description @param {boolean} relays */
+  async #described(description, relays) {
     if (!this.#pc) this.#begin();
+    if (this.#link === undefined) this.#agree(relays);
     const pc = /** @type {RTCPeerConnection} */ (this.#pc);
     const collides = description.type === 'offer' && (this.#offering || pc.signalingState !== 'stable');
     this.#ignoring = !this.#wiring.polite && collides;
@@ -345,15 +480,22 @@ export class Connection extends Emitter {
 
   /** @param {RTCIceConnectionState} state */
   #watch(state) {
-    if (state === 'connected' || state === 'completed') {
-      clearTimeout(this.#patience);
-      this.#patience = null;
-      if (this.#state === 'mending') this.#set('open');
+    if (REACHES.has(state)) {
+      if (this.#link) this.#reached();
+      else if (this.#state === 'mending') this.#opened();
     } else if (state === 'failed') {
-      this.#mending(0);
+      if (this.#link?.carrier === 'relay') return;
+      if (!this.#relay() || this.#state !== 'connecting') this.#mending(0);
     } else if (state === 'disconnected') {
+      if (this.#link?.carrier === 'relay') return;
       this.#mending(SILENT_MS);
+      if (this.#link) this.#wait ??= setTimeout(() => this.#relay(), FALL_BACK_MS);
     }
+  }
+
+  /** Nothing comes any more, by any way. */
+  #search() {
+    if (this.#state === 'open') this.#mending(SILENT_MS);
   }
 
   /** A path is gone: another is looked for, and if there is none for long, it is over. @param {number} delay */
@@ -382,9 +524,9 @@ export class Connection extends Emitter {
   }
 }
 
-/** `host`, `srflx`, `prflx` or `relay`. @param {string | undefined} candidate */
-function kindOf(candidate) {
-  return / typ ([a-z]+)/.exec(candidate ?? '')?.[1] ?? 'host';
+/** A channel over the stream, which stands in for one of the platform's. @param {Pipe} pipe */
+function overStream(pipe) {
+  return new Channel(/** @type {any} */ (pipe), () => MESSAGE_BYTES);
 }
 
 /** @param {unknown} error */

@@ -47,6 +47,11 @@ export class Desk {
     this.#calls?.mend();
   }
 
+  /** There is a server again, or no longer. */
+  line() {
+    this.#calls?.line();
+  }
+
   /** The session is another one: what was under way may be lost. */
   fresh() {
     this.#calls?.fresh();

@@ -21,9 +21,12 @@ import { verifyText } from './verify.js';
  * @property {any} [meta]
  * @property {string} statement
  *
+ * @typedef {{ v: 1, call: string, i: number, box: string }} Sealed
+ *
  * @typedef {object} Content
  * @property {RTCSessionDescriptionInit} [description]
  * @property {(RTCIceCandidateInit | null)[]} [candidates]
+ * @property {number} [relay] 1: we agree to the relay
  * @property {string} [bye]
  */
 
@@ -130,53 +133,92 @@ export class Seal {
   static async make(subtle, { hails, secret, hail, heed }) {
     try {
       const raw = /** @type {Uint8Array<ArrayBuffer>} */ (unbase64url((hails ? heed : hail).share));
-      const theirs = await subtle.importKey('raw', raw, CURVE, false, []);
-      const bits = await subtle.deriveBits({ name: 'ECDH', public: theirs }, secret, 256);
+      const point = await subtle.importKey('raw', raw, CURVE, false, []);
+      const bits = await subtle.deriveBits({ name: 'ECDH', public: point }, secret, 256);
       const base = await subtle.importKey('raw', bits, 'HKDF', false, ['deriveKey']);
       const salt = await subtle.digest('SHA-256', utf8(`${hail.statement}\n${heed.statement}`));
-      const derive = (/** @type {string} */ who) => subtle.deriveKey(
-        { name: 'HKDF', hash: 'SHA-256', salt, info: utf8(`wigwag.1 seal ${who}`) }, base,
+      const derive = (/** @type {string} */ what) => subtle.deriveKey(
+        { name: 'HKDF', hash: 'SHA-256', salt, info: utf8(`wigwag.1 ${what}`) }, base,
         { name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt'],
       );
-      const [hailer, heeder] = [await derive('hailer'), await derive('heeder')];
-      return new Seal(subtle, hail.call, hails ? hailer : heeder, hails ? heeder : hailer);
+      const [mine, theirs] = hails ? ['hailer', 'heeder'] : ['heeder', 'hailer'];
+      const boxes = new Boxes(subtle, `${hail.call} relay`, await derive(`relay ${mine}`), await derive(`relay ${theirs}`));
+      return new Seal(subtle, hail.call, await derive(`seal ${mine}`), await derive(`seal ${theirs}`), boxes);
     } catch {
       return null;
     }
   }
 
-  /** @param {SubtleCrypto} subtle @param {string} call @param {CryptoKey} mine @param {CryptoKey} theirs */
-  constructor(subtle, call, mine, theirs) {
-    this.#subtle = subtle;
+  /** @param {SubtleCrypto} subtle @param {string} call @param {CryptoKey} mine @param {CryptoKey} theirs @param {Boxes} relay */
+  constructor(subtle, call, mine, theirs, relay) {
     this.call = call;
+    this.#boxes = new Boxes(subtle, call, mine, theirs);
+    this.#relay = relay;
+  }
+
+  #boxes;
+  #relay;
+
+  /** @param {Content} content @returns {Promise<Sealed>} */
+  async seal(content) {
+    return { v: 1, call: this.call, ...(await this.#boxes.seal(utf8(JSON.stringify(content)))) };
+  }
+
+  /** What is in the box, `null` where it does not open or came before. @param {any} data @returns {Promise<Content | null>} */
+  async open(data) {
+    const bytes = data?.call === this.call ? await this.#boxes.open(data) : null;
+    try {
+      const content = bytes && JSON.parse(new TextDecoder().decode(bytes));
+      return typeof content === 'object' ? content : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** The same for what is relayed, which is bytes. @param {Uint8Array<ArrayBuffer>} bytes @returns {Promise<Sealed>} */
+  async sealBytes(bytes) {
+    return { v: 1, call: this.call, ...(await this.#relay.seal(bytes)) };
+  }
+
+  /** @param {any} data @returns {Promise<Uint8Array | null>} */
+  async openBytes(data) {
+    return data?.call === this.call ? this.#relay.open(data) : null;
+  }
+}
+
+/** Boxes of one direction each, counted, and none taken twice. */
+class Boxes {
+  /** @param {SubtleCrypto} subtle @param {string} name that every box is bound to @param {CryptoKey} mine @param {CryptoKey} theirs */
+  constructor(subtle, name, mine, theirs) {
+    this.#subtle = subtle;
+    this.#name = name;
     this.#mine = mine;
     this.#theirs = theirs;
   }
 
   #subtle;
+  #name;
   #mine;
   #theirs;
   #sent = 0;
   #taken = 0;
 
-  /** @param {Content} content @returns {Promise<{ v: 1, call: string, i: number, box: string }>} */
-  async seal(content) {
+  /** @param {Uint8Array<ArrayBuffer>} bytes */
+  async seal(bytes) {
     const i = (this.#sent += 1);
-    const box = await this.#subtle.encrypt(this.#parameters(i), this.#mine, utf8(JSON.stringify(content)));
-    return { v: 1, call: this.call, i, box: base64url(new Uint8Array(box)) };
+    const box = await this.#subtle.encrypt(this.#parameters(i), this.#mine, bytes);
+    return { i, box: base64url(new Uint8Array(box)) };
   }
 
-  /** What is in the box, `null` where it does not open or came before. @param {any} data @returns {Promise<Content | null>} */
-  async open(data) {
-    const { v, call, i, box } = Object(data);
+  /** @param {any} data @returns {Promise<Uint8Array | null>} */
+  async open({ v, i, box }) {
     const bytes = typeof box === 'string' ? unbase64url(box) : null;
-    if (v !== 1 || call !== this.call || !Number.isSafeInteger(i) || i <= this.#taken || !bytes) return null;
+    if (v !== 1 || !Number.isSafeInteger(i) || i <= this.#taken || !bytes) return null;
     try {
-      const text = await this.#subtle.decrypt(this.#parameters(i), this.#theirs, bytes);
+      const open = await this.#subtle.decrypt(this.#parameters(i), this.#theirs, /** @type {Uint8Array<ArrayBuffer>} */ (bytes));
       if (i <= this.#taken) return null;
       this.#taken = i;
-      const content = JSON.parse(new TextDecoder().decode(text));
-      return typeof content === 'object' && content !== null ? content : null;
+      return new Uint8Array(open);
     } catch {
       return null;
     }
@@ -186,7 +228,7 @@ export class Seal {
   #parameters(i) {
     const iv = new Uint8Array(12);
     new DataView(iv.buffer).setBigUint64(4, BigInt(i));
-    return { name: 'AES-GCM', iv, additionalData: utf8(`${this.call} ${i}`) };
+    return { name: 'AES-GCM', iv, additionalData: utf8(`${this.#name} ${i}`) };
   }
 }
 
