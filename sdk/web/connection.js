@@ -143,21 +143,24 @@ export class Connection extends Emitter {
   }
 
   /**
-   * Opens another channel; the peer hears of it by a `channel` event. It goes where the connection goes. One with options of its own is
-   * the platform's, and on a direct path only.
+   * Opens another channel; the peer hears of it by a `channel` event. It goes where the connection goes, in order and without loss; one that
+   * is opened on a direct path and may do otherwise is the platform's own, and waits where there is no such path.
    * @param {string} label
    * @param {RTCDataChannelInit} [options]
    */
-  channel(label, options) {
+  channel(label, options = {}) {
     const pc = this.#need();
-    if (this.#link && !options) return overStream(this.#link.open(label));
-    this.#direct('A channel with options of its own');
+    const { ordered = true, maxRetransmits, maxPacketLifeTime, negotiated = false, protocol = '' } = options;
+    const exact = ordered && maxRetransmits === undefined && maxPacketLifeTime === undefined;
+    if (this.#link && !negotiated && (exact || this.#link.carrier === 'relay')) return overStream(this.#link.open(label, protocol));
     return this.#channel(pc.createDataChannel(label, options));
   }
 
   /** Sends a track of sound or picture. @param {MediaStreamTrack} track @param {...MediaStream} streams @returns {RTCRtpSender} */
   addTrack(track, ...streams) {
-    this.#direct('Sound and picture');
+    if (this.#link?.carrier === 'relay') {
+      throw new WigwagError('relayed', 'Sound and picture need a direct path, and this connection goes through the server for now: wait for a `path` event.');
+    }
     return this.#need().addTrack(track, ...streams);
   }
 
@@ -382,12 +385,6 @@ export class Connection extends Emitter {
     // A connection that is closed by now has none to tell.
     const { path } = await this.stats().catch(() => ({ path: null }));
     if (path && this.#state === 'open') this.emit({ type: 'path', path });
-  }
-
-  /** @param {string} what that needs a direct path */
-  #direct(what) {
-    if (this.#link?.carrier !== 'relay') return;
-    throw new WigwagError('relayed', `${what} needs a direct path, and this connection goes through the server for now: wait for a \`path\` event.`);
   }
 
   #unrelayed() {

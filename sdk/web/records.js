@@ -27,12 +27,12 @@ const [OPEN, CLOSE, TEXT_PART, TEXT, BYTES_PART, BYTES] = [1, 2, 3, 4, 5, 6];
 
 /** What a channel needs of the platform's data channels, over the stream. */
 export class Pipe extends EventTarget {
-  /** @param {string} label @param {() => void} wake there is something to send @param {boolean} [open] */
-  constructor(label, wake, open = false) {
+  /** @param {string} label @param {string} protocol @param {() => void} wake there is something to send @param {boolean} [open] */
+  constructor(label, protocol, wake, open = false) {
     super();
     this.label = label;
     this.readyState = open ? 'open' : 'connecting';
-    this.protocol = '';
+    this.protocol = protocol;
     this.binaryType = 'arraybuffer';
     this.bufferedAmount = 0;
     this.bufferedAmountLowThreshold = 0;
@@ -110,7 +110,7 @@ export class Records {
     this.#wake = wake;
     this.#number = hails ? 2 : 1;
     this.#hails = hails;
-    this.main = new Pipe('wigwag', wake);
+    this.main = new Pipe('wigwag', '', wake);
     this.#pipes = new Map([[0, this.main]]);
   }
 
@@ -128,12 +128,13 @@ export class Records {
   /** Who was served last. */
   #turn = 0;
 
-  /** Opens a channel. @param {string} label @returns {Pipe} */
-  open(label) {
-    const name = new TextEncoder().encode(label);
-    if (name.length > LABEL_BYTES) throw new WigwagError('too_large', `The label of a channel may have ${LABEL_BYTES} bytes.`);
+  /** Opens a channel. @param {string} label @param {string} [protocol] @returns {Pipe} */
+  open(label, protocol = '') {
+    if (`${label}${protocol}`.includes('\0')) throw new WigwagError('bad_field', 'The label of a channel cannot hold a zero.');
+    const name = new TextEncoder().encode(protocol ? `${label}\0${protocol}` : label);
+    if (name.length > LABEL_BYTES) throw new WigwagError('too_large', `The label and the protocol of a channel may have ${LABEL_BYTES} bytes.`);
     if (this.#pipes.size > CHANNELS_MAX || this.#number > 0xffff) throw new WigwagError('queue_full', 'This connection has as many channels as it may.');
-    const pipe = new Pipe(label, this.#wake);
+    const pipe = new Pipe(label, protocol, this.#wake);
     this.#pipes.set(this.#number, pipe);
     this.#number += 2;
     pipe.put(OPEN, name);
@@ -227,7 +228,8 @@ export class Records {
     if (number === 0 || odd !== this.#hails || number <= this.#theirs || label.length > LABEL_BYTES) throw broken('a channel cannot be opened so');
     this.#theirs = number;
     if (this.#pipes.size > CHANNELS_MAX) throw broken('there are too many channels');
-    const pipe = new Pipe(text(label), this.#wake, true);
+    const [name = '', ...protocol] = text(label).split('\0');
+    const pipe = new Pipe(name, protocol.join('\0'), this.#wake, true);
     this.#pipes.set(number, pipe);
     told.push({ type: 'open', pipe });
   }

@@ -98,9 +98,9 @@ export class Link {
     return this.#stream.counts;
   }
 
-  /** Opens a channel. @param {string} label */
-  open(label) {
-    return this.#records.open(label);
+  /** Opens a channel. @param {string} label @param {string} [protocol] */
+  open(label, protocol) {
+    return this.#records.open(label, protocol);
   }
 
   /** The data channel that boxes may take. @param {RTCDataChannel} raw */

@@ -273,9 +273,9 @@ function write(hails, reads) {
   records.main.opened();
   const pipes = new Map([['wigwag', records.main]]);
   const all = [];
-  for (const { open, on, text, hex, close } of reads) {
+  for (const { open, protocol, on, text, hex, close } of reads) {
     if (open !== undefined) {
-      const pipe = records.open(open);
+      const pipe = records.open(open, protocol);
       pipe.opened();
       pipes.set(open, pipe);
     } else if (close !== undefined) {
@@ -289,6 +289,7 @@ function write(hails, reads) {
 }
 
 function shown({ type, pipe, data }) {
+  if (type === 'open' && pipe.protocol) return { open: pipe.label, protocol: pipe.protocol };
   if (type !== 'message') return { [type]: pipe.label };
   return typeof data === 'string' ? { on: pipe.label, text: data } : { on: pipe.label, hex: hexOf(new Uint8Array(data)) };
 }
