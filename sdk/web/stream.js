@@ -91,7 +91,9 @@ export class Stream {
    */
   box(now, { chunk, window = Infinity, lossy = false, patience = AGAIN_MS, cut = false }) {
     this.#patience = patience;
-    if (lossy && this.#againAt <= now) this.#late();
+    if (!lossy) this.#againAt = Infinity;
+    else if (this.#againAt <= now) this.#late();
+    else if (this.#next > this.#acked && this.#againAt === Infinity) this.#againAt = now + this.#wait();
     const size = this.#size(chunk, window);
     if (!size && !this.#asks && this.#ackAt > now) {
       // Nothing may be sent, and nothing is under way: whoever gave us no leave is asked for it again.
@@ -111,8 +113,7 @@ export class Stream {
     this.#told = this.#taken;
     this.#ackAt = Infinity;
     this.#asks = false;
-    if (!lossy) this.#againAt = Infinity;
-    else if (this.#next > this.#acked && this.#againAt === Infinity) this.#againAt = now + this.#wait();
+    if (lossy && this.#next > this.#acked && this.#againAt === Infinity) this.#againAt = now + this.#wait();
     return box;
   }
 
