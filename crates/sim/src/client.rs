@@ -1,12 +1,15 @@
 //! One client as an app would be: it proves itself, counts what it takes in, resumes, and asks again what was not taken in.
 
+mod calling;
 mod native;
 pub(crate) mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use wigwag_peer::calls::Tag;
 
+pub(crate) use self::calling::Act;
 use self::native::Native;
 pub(crate) use self::native::{Want, name};
 use self::views::Views;
@@ -47,6 +50,10 @@ pub(crate) enum Ask {
     Nonsense {
         code: u64,
     },
+    /// A signal of a call.
+    Call(Tag),
+    /// Where somebody is who did not hear a call.
+    CallFind(Tag),
     /// Answered with how many it went to.
     Probe {
         receivers: u64,
@@ -331,6 +338,7 @@ impl Client {
                 judge.wrong(format!("client {} was granted nonsense: {frame}", self.index));
             }
             (_, "error") => {}
+            (Ask::Call(_) | Ask::CallFind(_), _) => {}
             (Ask::Find { id, since }, _) => self.found(id, *since, now, frame, judge),
             (Ask::Probe { receivers }, _) if frame["receivers"] != *receivers => {
                 judge.wrong(format!("client {} reached {frame}, but there were {receivers}", self.index));
@@ -366,6 +374,8 @@ impl Client {
 
     fn told(&mut self, now: u64, frame: &Value, judge: &mut Judge) {
         match text(&frame["type"]) {
+            // Those of calls are for their machine, where there is one.
+            "signal" if text(&frame["kind"]).starts_with("ww.") => {}
             "signal" => judge.signal(self.index, frame),
             "lost" => {
                 let numbers: Vec<u64> = frame["n"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
@@ -373,7 +383,7 @@ impl Client {
                     judge.wrong(format!("client {} was told of losses in no order: {frame}", self.index));
                 }
                 for n in numbers {
-                    let n = self.native.as_ref().map_or(n, |native| native.letter(n));
+                    let Some(n) = self.native.as_ref().map_or(Some(n), |native| native.letter(n)) else { continue };
                     let kept = judge.letters.lost(self.index, n, text(&frame["to"]));
                     judge.hold(kept);
                 }

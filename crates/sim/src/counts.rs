@@ -67,6 +67,10 @@ counts! {
     homecomings,
     /// Requests of native clients that were given up.
     given,
+    /// Connections of native clients that opened, on either side.
+    calls,
+    /// Wishes to connect of which nothing came.
+    uncalled,
     /// Times that a client and a server lost sight of each other.
     partitions,
     /// Presences told.

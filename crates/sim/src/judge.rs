@@ -6,6 +6,7 @@ pub(crate) mod signals;
 mod talk;
 
 use serde_json::Value;
+use wigwag_wire::PublicKey;
 
 use self::presence::{Place, Standing};
 use self::signals::{Arrival, Letter, Letters};
@@ -68,6 +69,12 @@ impl Judge {
 
     pub(crate) fn person(&self, client: usize) -> &Person {
         &self.people[client]
+    }
+
+    /// Whether a key is the one of an id.
+    pub(crate) fn is_key_of(&self, ns: &str, id: &str, key: &PublicKey) -> bool {
+        let is_it = |(person, own): (&Person, &String)| person.ns() == ns && own == id && person.key().public() == *key;
+        self.people.iter().zip(&self.ids).any(is_it)
     }
 
     /// What a client is called.

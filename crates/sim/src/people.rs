@@ -81,6 +81,11 @@ impl Person {
         }
     }
 
+    /// Its key, which a guest has too, for its calls.
+    pub(crate) fn key(&self) -> TestKey {
+        self.key.clone()
+    }
+
     /// A signature over what a server wants signed.
     pub(crate) fn sign(&self, statement: &[u8]) -> String {
         self.key.sign(statement)

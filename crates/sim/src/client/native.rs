@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use wigwag_peer::calls;
+use wigwag_peer::heard::SignalHeard;
 use wigwag_peer::{
-    AskId, Asked, Body, Config, Dice, Frame, GivenUp, Input, Line, Moment, Output, Server, SocketId, State,
+    AskId, Asked, Body, Config, Dice, Frame, GivenUp, Input, Line, Moment, Output, Server, SocketId, State, Status,
 };
 
+use super::calling::Calling;
 use super::{Ask, Client, Pending};
 use crate::judge::signals::Fate;
 use crate::judge::{Judge, text};
@@ -21,11 +24,12 @@ pub(crate) struct Native {
     /// The best of its servers.
     home: usize,
     /// The last number of a request or of something that stands. A signal's number is the letter's, too.
-    last: u64,
-    /// The letters that were sent under each `n`.
-    letters: BTreeMap<u64, u64>,
+    pub(super) last: u64,
+    /// The letters that were sent under each `n`; none where it was a signal of a call.
+    letters: BTreeMap<u64, Option<u64>>,
     /// What is asked again of a fresh session, by its key.
     standing: BTreeMap<String, (u64, Ask)>,
+    pub(super) calling: Calling,
     /// For which time it wants to be woken.
     pub(crate) due: Option<u64>,
 }
@@ -44,9 +48,9 @@ pub(crate) enum Want {
 }
 
 impl Native {
-    /// The letter that a signal's number belongs to.
-    pub(super) fn letter(&self, n: u64) -> u64 {
-        self.letters.get(&n).copied().unwrap_or(u64::MAX)
+    /// The letter that a signal's number belongs to; `None` for those of calls.
+    pub(super) fn letter(&self, n: u64) -> Option<u64> {
+        self.letters.get(&n).copied().unwrap_or(Some(u64::MAX))
     }
 }
 
@@ -67,7 +71,7 @@ fn node_at(url: &str) -> usize {
 
 impl Client {
     /// Makes it a native one, with these servers, the best first.
-    pub(crate) fn nativize(&mut self, servers: &[usize], seed: [u8; 32]) {
+    pub(crate) fn nativize(&mut self, servers: &[usize], [seed, call_seed]: [[u8; 32]; 2]) {
         let list = servers.iter().map(|node| Server::new(url(*node))).collect();
         let config = Config { hello: self.person.introduction(), ..Config::new(list) };
         let Ok(line) = Line::new(config, Dice::new(seed)) else { return };
@@ -80,6 +84,7 @@ impl Client {
             last: 0,
             letters: BTreeMap::new(),
             standing: BTreeMap::new(),
+            calling: Calling::new(self.person.key(), call_seed),
             due: None,
         });
     }
@@ -114,7 +119,9 @@ impl Client {
 
     /// When the machine is due.
     pub(crate) fn due(&self) -> Option<u64> {
-        self.native.as_ref()?.line.next_deadline().map(|due| due.0)
+        let native = self.native.as_ref()?;
+        let line = native.line.next_deadline().map(|due| due.0);
+        line.into_iter().chain(native.calling.due()).min()
     }
 
     /// A request of a native client: what the machine is told.
@@ -133,13 +140,16 @@ impl Client {
 
     /// Tells the machine something. What it wants comes back, and what it should be told next.
     pub(crate) fn tell(&mut self, now: u64, input: Input, judge: &mut Judge) -> (Vec<Want>, Vec<Input>) {
-        let mut out = Vec::new();
+        let (mut out, mut early) = (Vec::new(), Vec::new());
+        if matches!(input, Input::Tick) {
+            self.tell_calls(now, calls::Input::Tick, judge, &mut early);
+        }
         let Some(native) = &mut self.native else { return Default::default() };
         native.line.handle(Moment(now), input, &mut out);
         if native.line.next_deadline().is_some_and(|due| due.0 <= now) {
             judge.wrong(format!("client {}: something stays due", self.index));
         }
-        let (mut wants, mut inputs) = (Vec::new(), Vec::new());
+        let (mut wants, mut inputs) = (Vec::new(), early);
         for output in out {
             self.heed(now, output, judge, &mut wants, &mut inputs);
         }
@@ -162,35 +172,31 @@ impl Client {
             Output::Prove { socket, statement, .. } => {
                 inputs.push(Input::Proved { socket, signature: self.person.sign(&statement) });
             }
-            Output::Status(status) => match status.state {
-                State::Open => {}
-                State::Stopped => {
-                    self.disconnected();
-                    self.forget_session(judge);
-                    if status.code != 4301 {
-                        judge.wrong(format!("client {} was told to stop: {status:?}", self.index));
-                    }
-                    wants.push(Want::Reopen);
-                }
-                State::Idle => {
-                    native.standing.clear();
-                    self.disconnected();
-                    self.forget_session(judge);
-                }
-                State::Connecting | State::Waiting => self.disconnected(),
-            },
+            Output::Status(status) => {
+                let line = calls::Input::Line(status.state);
+                self.stands(&status, judge, wants);
+                self.tell_calls(now, line, judge, inputs);
+            }
             Output::Welcome { frame, lost } => {
                 let value: Value = frame.parse().unwrap_or_default();
                 self.let_in(now, &value, lost, judge);
+                let [id, device, namespace] = ["id", "device", "namespace"].map(|field| text(&value[field]).to_owned());
+                self.tell_calls(now, calls::Input::Welcomed { id, device, namespace }, judge, inputs);
+                if lost {
+                    self.tell_calls(now, calls::Input::Fresh, judge, inputs);
+                }
             }
             Output::Answer { to, frame } => self.told_answer(now, to, &frame, judge, inputs),
-            Output::Given { to, why } => self.given(to, &why, judge),
+            Output::Given { to, why } => self.given(now, to, &why, judge, inputs),
             Output::Event(frame) => {
                 let value: Value = frame.parse().unwrap_or_default();
                 if value["type"] == "error" {
                     self.refused(None, &value, judge);
                 }
                 self.hears(now, &value, judge, inputs);
+                if let Some(heard) = frame.parse::<SignalHeard>().filter(|heard| heard.kind.starts_with("ww.")) {
+                    self.called(now, heard, judge, inputs);
+                }
             }
             // That a server is not reached is no news; what it should not have said is.
             Output::Fault { code, message } => {
@@ -201,15 +207,37 @@ impl Client {
         }
     }
 
+    fn stands(&mut self, status: &Status, judge: &mut Judge, wants: &mut Vec<Want>) {
+        match status.state {
+            State::Open => {}
+            State::Stopped => {
+                self.disconnected();
+                self.forget_session(judge);
+                if status.code != 4301 {
+                    judge.wrong(format!("client {} was told to stop: {status:?}", self.index));
+                }
+                wants.push(Want::Reopen);
+            }
+            State::Idle => {
+                if let Some(native) = &mut self.native {
+                    native.standing.clear();
+                }
+                self.disconnected();
+                self.forget_session(judge);
+            }
+            State::Connecting | State::Waiting => self.disconnected(),
+        }
+    }
+
     /// A frame leaves: under which `n` which letter goes, and under which name.
     fn sends(&mut self, frame: &str, judge: &mut Judge) {
         let frame: Value = serde_json::from_str(frame).unwrap_or_default();
-        let (Some(native), Some(n), Some(letter)) =
-            (&mut self.native, frame["n"].as_u64(), frame["data"]["n"].as_u64().filter(|_| frame["type"] == "signal"))
-        else {
+        let (Some(native), Some(n), true) = (&mut self.native, frame["n"].as_u64(), frame["type"] == "signal") else {
             return;
         };
+        let letter = frame["data"]["n"].as_u64().filter(|_| !text(&frame["kind"]).starts_with("ww."));
         native.letters.insert(n, letter);
+        let Some(letter) = letter else { return };
         let id = self.id.clone().unwrap_or_default();
         judge.letters.goes_out(self.index, letter, &id);
     }
@@ -255,7 +283,7 @@ impl Client {
     /// Messages are lost: what it knows of rooms, networks and ids is asked for again.
     fn missed(&mut self, now: u64, taken_in: u64, judge: &mut Judge) {
         let Some(native) = &self.native else { return };
-        if let Some(letter) = native.letters.range(..=taken_in).map(|(_, letter)| *letter).max() {
+        if let Some(letter) = native.letters.range(..=taken_in).filter_map(|(_, letter)| *letter).max() {
             judge.letters.sender_missed(self.index, letter);
         }
         // Which rooms codes led to, it may not know.
@@ -293,8 +321,11 @@ impl Client {
             Asked::Request(AskId(n)) => {
                 let ask = self.pending.get(&n).map(|pending| pending.ask.clone());
                 self.answered(n, &value, now, judge);
-                let granted = ask.filter(|_| value["type"] != "error");
                 self.hears(now, &value, judge, inputs);
+                if let Some(ask) = &ask {
+                    self.call_answered(now, ask, Ok(frame), judge, inputs);
+                }
+                let granted = ask.filter(|_| value["type"] != "error");
                 if let Some(ask) = granted {
                     self.stand(now, &ask, &value, inputs);
                 }
@@ -390,7 +421,7 @@ impl Client {
         self.told(now, frame, judge);
     }
 
-    fn given(&mut self, to: Asked, why: &GivenUp, judge: &mut Judge) {
+    fn given(&mut self, now: u64, to: Asked, why: &GivenUp, judge: &mut Judge, inputs: &mut Vec<Input>) {
         judge.counts.given += 1;
         let n = match to {
             Asked::Request(AskId(n)) => n,
@@ -407,7 +438,9 @@ impl Client {
         let Some(Pending { ask, .. }) = self.pending.remove(&n) else {
             return judge.wrong(format!("client {}: request {n} ended twice", self.index));
         };
+        self.call_answered(now, &ask, Err(why.to_string()), judge, inputs);
         match (ask, why) {
+            (Ask::Call(_) | Ask::CallFind(_), _) => {}
             (Ask::Signal, GivenUp::QueueFull | GivenUp::TooLarge) => {
                 let kept = judge.letters.answered(self.index, n, Fate::Refused);
                 judge.hold(kept);

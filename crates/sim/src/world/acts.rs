@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use wigwag_peer::Input;
 
 use super::{Event, World};
-use crate::client::{Ask, Manner};
+use crate::client::{Act, Ask, Manner};
 use crate::judge::signals::Letter;
 use crate::node::HANDSHAKE_MS;
 
@@ -30,6 +30,9 @@ impl World<'_> {
             }
             if self.dice.permille(20) {
                 self.look_around(client);
+            }
+            if self.dice.permille(60) {
+                self.call(client);
             }
         } else if self.clients[client].socket.is_none() {
             let moves = self.clients[client].id.is_none() || self.dice.permille(self.plan.stray);
@@ -245,6 +248,7 @@ impl World<'_> {
 
     pub(super) fn bye(&mut self, client: usize) {
         if self.clients[client].is_native() {
+            self.act_on_calls(client, Act::CloseAll);
             self.tell_native(client, Input::Close);
             let wait = self.dice.between(1, 5_000);
             if !self.resting {
@@ -288,7 +292,7 @@ impl World<'_> {
     }
 
     /// An id of the client's namespace, as a rule somebody's.
-    fn somebody(&mut self, client: usize) -> String {
+    pub(super) fn somebody(&mut self, client: usize) -> String {
         let other = self.dice.index(self.clients.len());
         let same = self.judge.person(other).ns() == self.judge.person(client).ns();
         let id = if same { self.judge.id(other) } else { "" };

@@ -7,7 +7,7 @@ use wigwag_peer::{Body, Input, SocketId};
 
 use super::wires::Wire;
 use super::{Event, World};
-use crate::client::{Ask, Want};
+use crate::client::{Act, Ask, Client, Want};
 
 impl World<'_> {
     /// Some of the clients are native ones; each has its own order of servers.
@@ -17,8 +17,8 @@ impl World<'_> {
                 let mut servers: Vec<usize> = (0..self.nodes.len()).collect();
                 let first = self.dice.index(servers.len());
                 servers.rotate_left(first);
-                let seed = self.dice.seed();
-                self.clients[client].nativize(&servers, seed);
+                let seeds = [self.dice.seed(), self.dice.seed()];
+                self.clients[client].nativize(&servers, seeds);
                 let at = self.dice.below(2_000);
                 self.later(at, Event::Reopens { client });
             }
@@ -76,6 +76,62 @@ impl World<'_> {
     pub(super) fn mention(&mut self, client: usize, text: &str) {
         if let Ok(body) = Body::from_text(text) {
             self.tell_native(client, Input::Mention(body));
+        }
+    }
+
+    /// It does something about calls.
+    pub(super) fn call(&mut self, client: usize) {
+        let act = match self.dice.below(10) {
+            0..6 => Act::Connect(self.somebody(client), None),
+            6..8 => Act::Lose,
+            8 => Act::Close,
+            _ => Act::Move,
+        };
+        self.act_on_calls(client, act);
+    }
+
+    pub(super) fn act_on_calls(&mut self, client: usize, act: Act) {
+        self.say(|_| format!("client {client}: {act:?}"));
+        for input in self.clients[client].call(self.now_ms, act, &mut self.judge) {
+            self.tell_native(client, input);
+        }
+        self.tell_native(client, Input::Tick);
+    }
+
+    /// Now that all is quiet, who wants to connect with another native client does.
+    pub(super) fn probe_calls(&mut self) {
+        let mut called = Vec::new();
+        self.clients.iter_mut().for_each(Client::calm);
+        for client in 0..self.clients.len() {
+            let ns = self.judge.person(client).ns();
+            let known = &self.clients[client];
+            let fits = |other: &&Client| {
+                other.is_native()
+                    && other.ready
+                    && other.node == known.node
+                    && other.index != client
+                    && self.judge.person(other.index).ns() == ns
+            };
+            let to = self.clients.iter().find(fits).map(|other| other.index);
+            if let (true, Some(to)) = (known.is_native() && known.ready, to) {
+                let (id, device) = (self.judge.id(to).to_owned(), self.judge.person(to).device().to_owned());
+                if id != self.judge.id(client) {
+                    self.act_on_calls(client, Act::Connect(id, Some(device)));
+                    called.push((client, to));
+                }
+            }
+        }
+        self.run_until(self.now_ms + 25_000);
+        for (client, to) in called {
+            if self.clients[client].last_outcome() != Some(true) {
+                let outcome = self.clients[client].last_outcome();
+                self.judge.wrong(format!("client {client} wanted to connect with client {to}: {outcome:?}"));
+            }
+        }
+        for client in &self.clients {
+            if client.overdue_wishes(self.now_ms) > 0 {
+                self.judge.wrong(format!("a wish of client {} to connect never ended", client.index));
+            }
         }
     }
 

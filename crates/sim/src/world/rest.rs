@@ -56,6 +56,7 @@ impl World<'_> {
         }
         self.check();
         self.probe();
+        self.probe_calls();
         self.check();
         self.bye(0);
         self.run_until(self.now_ms + HOURS_MS);
