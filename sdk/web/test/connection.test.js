@@ -113,18 +113,25 @@ test('four megabytes cross with backpressure, and a channel of its own too', asy
 });
 
 test('both call at the same moment, and one connection comes of it', async () => {
-  const [a, b] = [await open(alice, { listen: true }), await open(bob, { listen: true })];
-  // The two pages are told one after the other, so they agree on a moment.
-  const moment = Date.now() + 500;
-  const both = (page, id) => page.evaluate(async (whom, at) => {
+  const both = (page, id, moment) => page.evaluate(async (whom, at) => {
     await new Promise((resolve) => setTimeout(resolve, at - Date.now()));
+    const late = globalThis.w.connections.length > 0;
     const connection = await globalThis.w.connect(whom);
     connection.on('message', () => {});
     await connection.send('hello');
     await new Promise((resolve) => setTimeout(resolve, 0));
-    return globalThis.w.connections.filter(({ state }) => state === 'open').length;
+    return late ? 'late' : globalThis.w.connections.filter(({ state }) => state === 'open').length;
   }, id, moment);
-  assert.deepEqual(await Promise.all([both(alice, b), both(bob, a)]), [1, 1]);
+  const once = async () => {
+    const [a, b] = [await open(alice, { listen: true }), await open(bob, { listen: true })];
+    // The two pages are told one after the other, so they agree on a moment.
+    const moment = Date.now() + 500;
+    return Promise.all([both(alice, b, moment), both(bob, a, moment)]);
+  };
+  let seen = await once();
+  // Where a page missed the moment and was called before, it was not the same one.
+  for (let tries = 1; seen.includes('late') && tries < 20; tries += 1) seen = await once();
+  assert.deepEqual(seen, [1, 1]);
 });
 
 test('a picture is added while we talk, and both sides may add at once', async () => {
