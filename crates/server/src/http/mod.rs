@@ -6,6 +6,7 @@
 //! request ids, error bodies). Every error has a code of `spec/codes.md` and the body of a native `error` message.
 
 mod api;
+mod bundle;
 mod desk;
 mod error;
 mod layers;
@@ -87,6 +88,7 @@ impl Site {
 pub fn router(site: Arc<Site>, sockets: Router, guided: impl FnOnce(Router) -> Router) -> Router {
     let mut routes = Router::new()
         .route("/", get(page::page))
+        .route("/page/{build}/{file}", get(page::file))
         .route("/wigwag.js", get(sdk::entry))
         .route("/wigwag/{file}", get(sdk::module))
         .route("/wigwag/{build}/{file}", get(sdk::module_of_build))

@@ -1,77 +1,42 @@
 //! The browser SDK, built into the server, so that a page's client always fits the server that it talks to.
 //!
 //! `/wigwag.js` is asked for anew each time and leads to the modules under `/wigwag/` and the hash of them all, which
-//! are kept for ever: a new build has new addresses, and no page ever mixes two of them.
+//! are kept for ever.
 
 use std::sync::LazyLock;
 
-use aws_lc_rs::digest::{Context, SHA256};
 use axum::extract::Path;
-use axum::response::{IntoResponse, Response};
-use data_encoding::HEXLOWER;
-use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
-use wigwag_wire::Code;
+use axum::response::Response;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::ApiError;
-
-include!(concat!(env!("OUT_DIR"), "/modules.rs"));
+use super::bundle::{Bundle, REVALIDATE};
 
 /// `GET /wigwag.js`.
 pub(super) async fn entry(headers: HeaderMap) -> Response {
-    let text = format!("export * from './wigwag/{}/index.js';\n", *BUILD);
-    answer(&headers, text, REVALIDATE)
+    let text = format!("export * from './wigwag/{}/index.js';\n", SDK.build());
+    for_every_page(SDK.answer(&headers, "wigwag.js", text, REVALIDATE))
 }
 
 /// `GET /wigwag/{file}`: a module as it is now.
 pub(super) async fn module(Path(file): Path<String>, headers: HeaderMap) -> Response {
-    find(&file).map_or_else(not_found, |text| answer(&headers, text, REVALIDATE))
+    for_every_page(SDK.file(&file, &headers))
 }
 
 /// `GET /wigwag/{build}/{file}`: a module of this build.
 pub(super) async fn module_of_build(Path((build, file)): Path<(String, String)>, headers: HeaderMap) -> Response {
-    let found = find(&file).filter(|_| build == *BUILD);
-    found.map_or_else(not_found, |text| answer(&headers, text, KEEP))
+    for_every_page(SDK.file_of_build(&build, &file, &headers))
 }
 
-const REVALIDATE: HeaderValue = HeaderValue::from_static("public, no-cache");
-const KEEP: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const MODULES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/modules.rs"));
 
-/// Lets pages that keep themselves apart from other origins load the modules all the same.
+static SDK: LazyLock<Bundle> = LazyLock::new(|| Bundle::new(MODULES));
+
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// The hash of all modules.
-static BUILD: LazyLock<String> = LazyLock::new(|| {
-    let mut hash = Context::new(&SHA256);
-    for (name, text) in MODULES {
-        hash.update(format!("{name}\n{}\n", text.len()).as_bytes());
-        hash.update(text.as_bytes());
-    }
-    HEXLOWER.encode(&hash.finish().as_ref()[..8])
-});
-
-fn find(file: &str) -> Option<&'static str> {
-    MODULES.iter().find(|(name, _)| *name == file).map(|(_, text)| *text)
-}
-
-fn answer(asked: &HeaderMap, text: impl IntoResponse, caching: HeaderValue) -> Response {
-    let tag = format!("\"{}\"", *BUILD);
-    let known = asked.get_all(IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok()).any(|tags| {
-        tags.split(',').map(|known| known.trim().trim_start_matches("W/")).any(|known| known == tag || known == "*")
-    });
-    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { text.into_response() };
-    let headers = response.headers_mut();
-    if !known {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
-    }
-    headers.insert(CACHE_CONTROL, caching);
-    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
-    if let Ok(tag) = HeaderValue::try_from(tag) {
-        headers.insert(ETAG, tag);
+/// Lets pages that keep themselves apart from other origins load the modules all the same.
+fn for_every_page(mut response: Response) -> Response {
+    if !response.status().is_client_error() {
+        response.headers_mut().insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
     }
     response
-}
-
-fn not_found() -> Response {
-    ApiError::new(Code::NotFound, "There is no such module in this build.").into_response()
 }

@@ -6,4 +6,5 @@ mod client;
 mod desk;
 mod open;
 mod origins;
+mod page;
 mod sdk;

@@ -1,26 +1,38 @@
-//! The page at `/`: what this is, how to connect, how it is going. Plain text for those who do not ask for HTML.
+//! The page at `/`: two people who open it meet, and below it says how to connect programs and how it is going. Plain
+//! text for those who do not ask for HTML.
 //!
-//! One self-contained document. Its policy lets in nothing but its own style and script, each named by its hash,
-//! and lets it fetch nothing but this server's counts.
+//! The document, its styles and its modules (`app/`) come from this server, and its policy lets in nothing else. The
+//! modules use the SDK as every page could. Which room people meet in stands behind the `#` of the address, which
+//! browsers tell no server, so nothing here knows it.
 
 mod dialects;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use aws_lc_rs::digest::{SHA256, digest};
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use data_encoding::BASE64;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, VARY};
 
 use super::Site;
+use super::bundle::Bundle;
 use crate::config::Config;
 use crate::dialects::Routes;
 use crate::version::VERSION;
 
 const HTML: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+
+/// What the document asks for.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
+
+static APP: LazyLock<Bundle> = LazyLock::new(|| Bundle::new(FILES));
+
+/// Nothing from elsewhere and nothing inline. Pictures and downloads are made in the page, out of what peers sent; no
+/// text ever becomes markup.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; \
+     media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types 'none'",
+);
 
 /// What the script on the page adds where guests may come in.
 const HELLO: &str = "\nsocket.onopen = () =&gt; socket.send('{\"type\":\"hello\"}');";
@@ -28,7 +40,6 @@ const HELLO: &str = "\nsocket.onopen = () =&gt; socket.send('{\"type\":\"hello\"
 /// The page with everything filled in but the host, which is told from each request.
 pub(super) struct Template {
     html: String,
-    policy: HeaderValue,
     /// The configured URL, if there is one.
     url: Option<String>,
     tls: bool,
@@ -39,19 +50,11 @@ pub(super) struct Template {
 impl Template {
     pub(super) fn new(config: &Config) -> Self {
         let html = HTML
-            .replace("{{style}}", STYLE.trim())
-            .replace("{{script}}", SCRIPT.trim())
+            .replace("{{build}}", APP.build())
             .replace("{{hello}}", if config.auth.guests { HELLO } else { "" })
             .replace("{{version}}", VERSION.version);
-        let policy = format!(
-            "default-src 'none'; style-src '{}'; script-src '{}'; connect-src 'self'; img-src data:; \
-             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            hash(STYLE.trim()),
-            hash(SCRIPT.trim()),
-        );
         Self {
             html,
-            policy: HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'")),
             url: config.server.public_url.url().map(Into::into),
             tls: !config.tls.cert.as_os_str().is_empty(),
             guests: config.auth.guests,
@@ -85,6 +88,7 @@ pub(super) async fn page(State(site): State<Arc<Site>>, headers: HeaderMap) -> R
         let html = template
             .html
             .replace("{{host}}", &escape(host))
+            .replace("{{own}}", &escape(template.url.as_deref().unwrap_or_default()))
             .replace("{{url}}", &escape(&url))
             .replace("{{socket}}", &escape(&socket))
             .replace("{{dialects}}", &rows(&dialects::lines(&template.routes, &url)));
@@ -93,10 +97,15 @@ pub(super) async fn page(State(site): State<Arc<Site>>, headers: HeaderMap) -> R
         ([(CONTENT_TYPE, "text/plain; charset=utf-8")], text(template, &url, &socket)).into_response()
     };
     let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, template.policy.clone());
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.append(VARY, HeaderValue::from_static("accept"));
     response
+}
+
+/// `GET /page/{build}/{file}`: a style or module of the page.
+pub(super) async fn file(Path((build, file)): Path<(String, String)>, headers: HeaderMap) -> Response {
+    APP.file_of_build(&build, &file, &headers)
 }
 
 /// The dialects as rows of the page.
@@ -104,7 +113,7 @@ fn rows(lines: &[dialects::Line]) -> String {
     let row = |line: &dialects::Line| {
         let dialects::Line { title, name, code } = line;
         format!(
-            "<h3>{}</h3>\n    <div class=\"line\"><pre><code id=\"line-{name}\">{}</code></pre>\
+            "<h4>{}</h4>\n    <div class=\"line\"><pre><code id=\"line-{name}\">{}</code></pre>\
              <button type=\"button\" data-copy=\"line-{name}\" hidden>Copy<span class=\"quiet\"> the line for {}\
              </span></button></div>\n",
             escape(title),
@@ -136,10 +145,6 @@ fn text(template: &Template, url: &str, socket: &str) -> String {
         wigwag_wire::VERSION,
         wigwag_wire::VERSION,
     )
-}
-
-fn hash(part: &str) -> String {
-    format!("sha256-{}", BASE64.encode(digest(&SHA256, part.as_bytes()).as_ref()))
 }
 
 fn escape(text: &str) -> String {
