@@ -293,6 +293,12 @@ test('connections outlive a disconnect and a restart of the server, and the peer
   await next.stop();
 });
 
+test('a page that imports it from a server needs to name none', { skip: process.env.SDK === 'files' && 'needs a server with these modules' }, async (t) => {
+  const [page] = await pages(t, 'chromium');
+  const id = await page.evaluate((url) => import(url).then(({ default: Peer }) => new Promise((resolve) => new Peer('no-options').on('open', resolve))), `${server.http}/wigwag/peerjs.js`);
+  assert.equal(id, 'no-options');
+});
+
 test('nobody is listed, and a destroyed peer ends its connections and stays destroyed', async (t) => {
   const [one, two] = await pages(t, 'chromium', 'chromium');
   const [, id] = [await open(one), await open(two)];
