@@ -100,7 +100,7 @@ export class DataConnection extends BaseConnection {
     const telling = link.tell({ peerjs: 'data', id, label, metadata, serialization, reliable });
     this.#channel = null;
     this.#taken = false;
-    this.attach(link.channel(this, reliable), []);
+    this.attach(link.channel(this, label, reliable), []);
     await telling;
   }
 

@@ -118,15 +118,9 @@ export class Link {
     this.#rest();
   }
 
-  /** A channel for a connection for data. It is called by the connection's id, by which the other side knows it. @param {Line} line @param {boolean} ordered */
-  channel(line, ordered) {
-    try {
-      if (!ordered) return this.#connection.channel(line.connectionId, { ordered });
-    } catch (error) {
-      // What the server relays comes in order, whether it has to or not.
-      if (/** @type {WigwagError} */ (error).reason !== 'relayed') throw error;
-    }
-    return this.#connection.channel(line.connectionId);
+  /** A channel for a connection for data: its protocol is the connection's id, by which the other side knows it. @param {Line} line @param {string} label @param {boolean} ordered */
+  channel(line, label, ordered) {
+    return this.#connection.channel(label, { ordered, protocol: line.connectionId });
   }
 
   /**
@@ -211,7 +205,7 @@ export class Link {
 
   /** @param {Channel} channel */
   #arrived(channel) {
-    const id = channel.label;
+    const id = channel.raw.protocol;
     const line = this.#lines.get(id);
     if (line) return void line.attach?.(channel, []);
     if (this.#channels.has(id) || this.#channels.size >= WAITING_MAX) return channel.close();

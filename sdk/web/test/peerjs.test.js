@@ -293,6 +293,29 @@ test('connections outlive a disconnect and a restart of the server, and the peer
   await next.stop();
 });
 
+test('where no path leads to the peer data goes over the server, and a call says why it cannot', async (t) => {
+  const home = await Server.start({ set: ['limits.relay_bytes_per_second=8388608', 'limits.relay_bytes_burst=4194304'] });
+  const [one, two] = await pages(t, 'chromium', 'firefox');
+  const blocked = { iceTransportPolicy: 'relay' };
+  const [, id] = [await open(one, null, home, blocked), await open(two, null, home, blocked)];
+  await two.evaluate(() => {
+    globalThis.peer.on('connection', (conn) => conn.on('data', (data) => conn.send(data)));
+    globalThis.peer.on('call', (call) => call.answer());
+  });
+  const got = await one.evaluate(async (whom) => {
+    const conn = globalThis.peer.connect(whom, { label: 'around', reliable: false });
+    await new Promise((resolve) => conn.on('open', resolve));
+    const back = new Promise((resolve) => conn.once('data', resolve));
+    conn.send({ file: new Uint8Array(100_000).fill(7) });
+    const bytes = new Uint8Array((await back).file);
+    const call = globalThis.peer.call(whom, await navigator.mediaDevices.getUserMedia({ video: true }));
+    const error = await new Promise((resolve) => call.on('error', resolve));
+    return [bytes.length, bytes.every((byte) => byte === 7), error.type, error.reason, conn.open];
+  }, id);
+  assert.deepEqual(got, [100_000, true, 'negotiation-failed', 'relayed', true]);
+  await home.stop();
+});
+
 test('a page that imports it from a server needs to name none', { skip: process.env.SDK === 'files' && 'needs a server with these modules' }, async (t) => {
   const [page] = await pages(t, 'chromium');
   const id = await page.evaluate((url) => import(url).then(({ default: Peer }) => new Promise((resolve) => new Peer('no-options').on('open', resolve))), `${server.http}/wigwag/peerjs.js`);
@@ -339,7 +362,7 @@ function options(at = server) {
 }
 
 /** Makes the page's peer, in the place of the one before, and returns its id when it is open. */
-function open(page, id, at = server) {
+function open(page, id, at = server, config = undefined) {
   return page.evaluate(async (url, word, given) => {
     const { Peer } = await import(url);
     globalThis.peer?.destroy();
@@ -348,7 +371,7 @@ function open(page, id, at = server) {
       globalThis.peer.on('open', resolve);
       globalThis.peer.on('error', ({ type, message }) => reject(new Error(`${type}: ${message}`)));
     });
-  }, `${site.http}/peerjs.js`, id ?? null, options(at));
+  }, `${site.http}/peerjs.js`, id ?? null, { ...options(at), ...(config && { config }) });
 }
 
 /** Makes another peer in the page, which does not become anything. */
