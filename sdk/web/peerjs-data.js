@@ -90,7 +90,6 @@ export class DataConnection extends BaseConnection {
   /** Ends it on both sides; with `flush`, after everything was sent. @param {{ flush?: boolean }} [options] */
   close(options) {
     if (options?.flush) return void this.#sending.then(() => this.close());
-    this.#channel?.close();
     return this.finish(this.open);
   }
 
@@ -135,8 +134,10 @@ export class DataConnection extends BaseConnection {
 
   /** @override @param {boolean} told @package */
   finish(told) {
+    if (this.ended) return;
+    const link = this.link;
     super.finish(told);
-    this.#channel?.close();
+    if (this.#channel) link?.letGo(this.#channel);
   }
 
   /** @param {any} data @returns {Uint8Array | Promise<Uint8Array>} */

@@ -88,6 +88,8 @@ export class Link {
   #streams = new Map();
   /** @type {Map<string, (stream: MediaStream) => void>} */
   #expected = new Map();
+  /** Channels that close, but have something to send. @type {Set<Channel>} */
+  #closing = new Set();
   /** Streams of ours that are under way. @type {Set<string>} */
   #sent = new Set();
   /** @type {any} */
@@ -121,6 +123,18 @@ export class Link {
   /** A channel for a connection for data: its protocol is the connection's id, by which the other side knows it. @param {Line} line @param {string} label @param {boolean} ordered */
   channel(line, label, ordered) {
     return this.#connection.channel(label, { ordered, protocol: line.connectionId });
+  }
+
+  /** Closes a channel; what waits on it is sent before the link may go. @param {Channel} channel */
+  letGo(channel) {
+    if (channel.raw.readyState === 'closed') return;
+    this.#closing.add(channel);
+    channel.on('closed', () => {
+      this.#closing.delete(channel);
+      this.#rest();
+    });
+    channel.close();
+    this.#rest();
   }
 
   /**
@@ -178,7 +192,7 @@ export class Link {
 
   #rest() {
     clearTimeout(this.#idle);
-    if (this.open && !this.#lines.size) this.#idle = setTimeout(() => this.close(), IDLE_MS);
+    if (this.open && !this.#lines.size && !this.#closing.size) this.#idle = setTimeout(() => this.close(), IDLE_MS);
   }
 
   /** @param {any} word */
