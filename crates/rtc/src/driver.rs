@@ -27,8 +27,9 @@ use stream::{News, Stream};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LOOK_OFTEN: Duration = Duration::from_secs(1);
 
-/// So much is read or obeyed before what follows from it is sent.
-const BATCH: usize = 16;
+/// So many datagrams are read, and so many orders obeyed, before what follows from them is sent.
+const READ_BATCH: usize = 64;
+const ORDER_BATCH: usize = 16;
 
 /// What waits between our tasks.
 const NEWS_MAX: usize = 64;
@@ -148,11 +149,16 @@ impl Driver {
         }
     }
 
+    /// Takes in what has come on a socket, but not so much that the other end waits for our word on it.
     fn read(&mut self, place: usize) {
         let now = Instant::now();
-        let pc = &mut self.pc;
-        for _ in 0..BATCH {
-            if !self.net.read(place, |local, from, data| pc.handle(now, Input::Datagram { local, from, data })) {
+        let (pc, mut count) = (&mut self.pc, 0);
+        while count < READ_BATCH {
+            let any = self.net.read(place, |local, from, data| {
+                count += 1;
+                pc.handle(now, Input::Datagram { local, from, data });
+            });
+            if !any {
                 break;
             }
         }
@@ -177,7 +183,7 @@ impl Driver {
             return;
         };
         self.obey_one(order);
-        for _ in 0..BATCH {
+        for _ in 0..ORDER_BATCH {
             match self.orders.0.try_recv() {
                 Ok(order) => self.obey_one(order),
                 Err(_) => break,

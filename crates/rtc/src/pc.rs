@@ -26,8 +26,11 @@ use channels::Channels;
 use gather::{Found, Gatherer, Taken};
 pub use seam::{ChannelKey, Event, Input, Output, Server, StreamId, Transport};
 
-/// What the library may hold of messages that are underway.
+/// What the library may hold of messages that are underway. Each of its steps looks at all of it, so it gets what the way needs and no
+/// more: a little where an answer comes at once, and what 20 MB/s fill where it takes long.
 const UNDERWAY_BYTES: usize = 2 * 1024 * 1024;
+const UNDERWAY_LEAST: usize = 64 * 1024;
+const UNDERWAY_PER_MS: usize = 20 * 1024;
 
 /// How much the other end may have underway to us: more than one message, so that a long way does not slow it down.
 const WINDOW_BYTES: u32 = 2 * 1024 * 1024;
@@ -301,8 +304,10 @@ impl Pc {
     fn settle(&mut self, now: Instant) {
         self.drain(now);
         while !self.closed && self.channels.is_busy() {
+            let way = self.stats.rtt.map_or(0, |rtt| usize::try_from(rtt.as_millis()).unwrap_or(usize::MAX));
+            let most = UNDERWAY_PER_MS.saturating_mul(way).clamp(UNDERWAY_LEAST, UNDERWAY_BYTES);
             let outputs = &mut self.outputs;
-            if !self.channels.step(&mut self.rtc, |event| outputs.push_back(Output::Event(event))) {
+            if !self.channels.step(&mut self.rtc, most, |event| outputs.push_back(Output::Event(event))) {
                 return;
             }
             self.drain(now);
@@ -359,6 +364,7 @@ impl Pc {
                 },
             ),
             str0m::Event::ChannelOpen(id, label) => self.channels.opened(&mut self.rtc, id, label, emit),
+            str0m::Event::ChannelBufferedAmountLow(id) => self.channels.low(id),
             str0m::Event::ChannelClose(id) => self.channels.closed(id, emit),
             str0m::Event::ChannelData(data) => {
                 if let Some(key) = self.channels.key_of(data.id) {
@@ -474,7 +480,7 @@ fn build(now: Instant, creds: &IceCreds) -> Rtc {
         .set_local_ice_credentials(creds.clone())
         .clear_codecs()
         .set_stats_interval(Some(Duration::from_secs(1)))
-        .set_sctp_max_buffered_amount(UNDERWAY_BYTES)
+        .set_sctp_max_buffered_amount(UNDERWAY_BYTES + MESSAGE_BYTES_MAX)
         .set_sctp_max_message_size(WINDOW_BYTES);
     config.set_max_stun_rto(Duration::from_millis(1_500));
     config.set_max_stun_retransmits(6);

@@ -33,6 +33,8 @@ struct Entry {
     id: Option<ChannelId>,
     standing: Standing,
     queue: VecDeque<Message>,
+    /// The library has enough of this channel, and will say when it has not.
+    full: bool,
 }
 
 #[derive(Default)]
@@ -62,7 +64,14 @@ impl Channels {
             }
         }
         let key = self.key();
-        self.entries.push(Entry { key, init, id: None, standing: Standing::Wanted, queue: VecDeque::new() });
+        self.entries.push(Entry {
+            key,
+            init,
+            id: None,
+            standing: Standing::Wanted,
+            queue: VecDeque::new(),
+            full: false,
+        });
         Ok(key)
     }
 
@@ -84,6 +93,7 @@ impl Channels {
     pub(super) fn forgotten(&mut self) {
         for entry in &mut self.entries {
             entry.id = None;
+            entry.full = false;
             entry.standing = Standing::Wanted;
         }
     }
@@ -116,13 +126,27 @@ impl Channels {
         };
         let key = self.key();
         emit(Event::Channel(key, init.clone()));
-        self.entries.push(Entry { key, init, id: Some(id), standing: Standing::Open, queue: VecDeque::new() });
+        self.entries.push(Entry {
+            key,
+            init,
+            id: Some(id),
+            standing: Standing::Open,
+            queue: VecDeque::new(),
+            full: false,
+        });
     }
 
     /// The library says that one is closed.
     pub(super) fn closed(&mut self, id: ChannelId, mut emit: impl FnMut(Event)) {
         if let Some(place) = self.entries.iter().position(|entry| entry.id == Some(id)) {
             emit(Event::ChannelClosed(self.entries.remove(place).key));
+        }
+    }
+
+    /// The library says that it has little of this one left.
+    pub(super) fn low(&mut self, id: ChannelId) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == Some(id)) {
+            entry.full = false;
         }
     }
 
@@ -153,13 +177,13 @@ impl Channels {
     }
 
     /// Hands the library one message, of the next channel that has one and room for it, or ends one that has nothing more to say.
-    /// True if there was something: the library must then be heard before the next.
-    pub(super) fn step(&mut self, rtc: &mut Rtc, mut emit: impl FnMut(Event)) -> bool {
+    /// True if there was something: the library must then be heard before the next. It gets no more of a channel than this and one message.
+    pub(super) fn step(&mut self, rtc: &mut Rtc, most: usize, mut emit: impl FnMut(Event)) -> bool {
         let count = self.entries.len();
         for offset in 0..count {
             let place = (self.turn + offset) % count;
             let entry = &mut self.entries[place];
-            let Some(id) = entry.id else { continue };
+            let Some(id) = entry.id.filter(|_| !entry.full) else { continue };
             let Some(message) = entry.queue.front() else {
                 if entry.standing == Standing::Closing
                     && rtc.channel(id).is_none_or(|mut channel| channel.buffered_amount() == 0)
@@ -176,6 +200,10 @@ impl Channels {
                 Ok(true) => {
                     emit(Event::Room(entry.key, message.cost()));
                     entry.queue.pop_front();
+                    if channel.buffered_amount() >= most {
+                        channel.set_buffered_amount_low_threshold(most / 2);
+                        entry.full = true;
+                    }
                     self.turn = place + 1;
                     return true;
                 }
@@ -192,7 +220,7 @@ impl Channels {
 
     /// Whether `step` may have something to do.
     pub(super) fn is_busy(&self) -> bool {
-        self.entries.iter().any(|entry| !entry.queue.is_empty() || entry.standing == Standing::Closing)
+        self.entries.iter().any(|entry| !entry.full && (!entry.queue.is_empty() || entry.standing == Standing::Closing))
     }
 
     /// What waits in the library on this channel, and is not known to have arrived.
