@@ -99,7 +99,7 @@ impl Plan {
             rated: dice.permille(150),
             tight: dice.permille(200),
             turn: dice.permille(200),
-            queue_frames: dice.between(12, 72),
+            queue_frames: dice.between(24, 64),
         }
     }
 }

@@ -190,7 +190,8 @@ impl Client {
             Output::Given { to, why } => self.given(now, to, &why, judge, inputs),
             Output::Event(frame) => {
                 let value: Value = frame.parse().unwrap_or_default();
-                if value["type"] == "error" {
+                // An answer that comes after its request was given up is no refusal of anything else.
+                if value["type"] == "error" && value["re"].is_null() {
                     self.refused(None, &value, judge);
                 }
                 self.hears(now, &value, judge, inputs);
