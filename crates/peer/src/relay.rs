@@ -18,6 +18,11 @@ const REQUESTS_MAX: u32 = 3;
 /// Most bytes of the stream in one box over the data channel, and how full that may be.
 const DIRECT_BYTES: usize = 32_768;
 const HIGH_BYTES: usize = 262_144;
+/// While less waits in it, what it took should be there soon.
+const LOW_BYTES: usize = 65_536;
+/// After how many milliseconds without an answer a box is lost.
+const RELAY_MS: u64 = 2_000;
+const DIRECT_MS: u64 = 10_000;
 /// After such a silence the other is asked, so often, and then counts as silent.
 const QUIET_MS: u64 = 15_000;
 const ASK_MS: u64 = 5_000;
@@ -148,9 +153,9 @@ impl Link {
         self.stream.counts()
     }
 
-    /// Opens a channel; call [`Link::tick`] after it.
-    pub fn open(&mut self, label: &str) -> Result<ChannelId, NotSent> {
-        self.records.open(label)
+    /// Opens a channel, with a protocol in the sense of WebRTC or an empty one; call [`Link::tick`] after it.
+    pub fn open(&mut self, label: &str, protocol: &str) -> Result<ChannelId, NotSent> {
+        self.records.open(label, protocol)
     }
 
     /// Sends a message; call [`Link::tick`] after it, or after several, which then travel together.
@@ -299,8 +304,9 @@ impl Link {
     }
 
     fn pump_direct(&mut self, now: Moment, out: &mut Vec<LinkOutput>) -> Moment {
-        let way = Way { chunk: DIRECT_BYTES, window: u64::MAX, lossy: false, cut: false };
         while let Some(waiting) = self.direct.filter(|waiting| *waiting < HIGH_BYTES) {
+            let lossy = waiting < LOW_BYTES;
+            let way = Way { chunk: DIRECT_BYTES, window: u64::MAX, lossy, patience: DIRECT_MS, cut: false };
             let records = &mut self.records;
             let Some(packed) = self.stream.pack(now, way, &mut || records.pull()) else {
                 return self.stream.next_deadline().unwrap_or(Moment::NEVER);
@@ -316,7 +322,8 @@ impl Link {
         if pace.chunk() == 0 || !self.online {
             return watch;
         }
-        let way = Way { chunk: pace.chunk(), window: WINDOW_BYTES, lossy: true, cut: !self.reaches };
+        let (chunk, cut) = (pace.chunk(), !self.reaches);
+        let way = Way { chunk, window: WINDOW_BYTES, lossy: true, patience: RELAY_MS, cut };
         while self.requests < REQUESTS_MAX {
             let wait = (self.hold_until - now).max(pace.wait(now));
             if wait > 0 {

@@ -35,7 +35,7 @@ fn boxes_are_read_and_written_as_the_vectors_say() {
     }
     let mut first = Stream::default();
     first.ask();
-    let way = Way { chunk: 1_000, window: 1_000, lossy: true, cut: true };
+    let way = Way { chunk: 1_000, window: 1_000, lossy: true, patience: 2_000, cut: true };
     let cases = list("relay.json", "boxes");
     assert_eq!(first.pack(Moment(0), way, &mut || None).unwrap(), hex(&cases[1]["hex"]));
 }
@@ -152,7 +152,8 @@ fn a_server_without_a_relay_is_asked_for_none() {
 #[test]
 fn channels_have_bounds_and_what_is_beyond_them_is_refused() {
     let mut records = Records::new(true);
-    assert_eq!(records.open(&"x".repeat(257)), Err(NotSent::TooLarge));
+    assert_eq!(records.open(&"x".repeat(200), &"y".repeat(56)), Err(NotSent::TooLarge));
+    assert_eq!(records.open("x\0", ""), Err(NotSent::BadLabel));
     assert_eq!(records.send(ChannelId(0), Message::Bytes(vec![0; 1_048_577])), Err(NotSent::TooLarge));
     assert_eq!(records.send(ChannelId(2), Message::Bytes(vec![])), Err(NotSent::Closed));
     for at in 0..16 {
@@ -160,9 +161,9 @@ fn channels_have_bounds_and_what_is_beyond_them_is_refused() {
     }
     assert_eq!(records.send(ChannelId(0), Message::Bytes(vec![0])), Err(NotSent::Full));
     for _ in 0..256 {
-        records.open("x").unwrap();
+        records.open("x", "").unwrap();
     }
-    assert_eq!(records.open("x"), Err(NotSent::Full));
+    assert_eq!(records.open("x", ""), Err(NotSent::Full));
     records.close(ChannelId(2));
     assert_eq!(records.send(ChannelId(2), Message::Bytes(vec![])), Err(NotSent::Closed));
 }
@@ -202,9 +203,12 @@ impl Reader {
         let taken = self.records.take(bytes, &mut told);
         for told in told {
             self.reads.push(match told {
-                Told::Open { channel, label } => {
+                Told::Open { channel, label, protocol } => {
                     self.labels.insert(channel, label.clone());
-                    json!({"open": label})
+                    match protocol.as_str() {
+                        "" => json!({"open": label}),
+                        protocol => json!({"open": label, "protocol": protocol}),
+                    }
                 }
                 Told::Message { channel, message: Message::Text(text) } => {
                     json!({"on": self.labels[&channel], "text": text})
@@ -227,7 +231,7 @@ fn written(hails: bool, acts: &[Value]) -> Vec<u8> {
     for act in acts {
         let text = |field: &str| act[field].as_str().map(str::to_owned);
         if let Some(label) = text("open") {
-            let channel = records.open(&label).unwrap();
+            let channel = records.open(&label, act["protocol"].as_str().unwrap_or_default()).unwrap();
             channels.insert(label, channel);
         } else if let Some(label) = text("close") {
             records.close(channels[&label]);
@@ -248,7 +252,7 @@ fn written(hails: bool, acts: &[Value]) -> Vec<u8> {
 fn after_sending(bytes: usize) -> Stream {
     let mut stream = Stream::default();
     let mut more = Some(vec![0; bytes]);
-    let way = Way { chunk: 32_768, window: u64::MAX, lossy: true, cut: false };
+    let way = Way { chunk: 32_768, window: u64::MAX, lossy: true, patience: 2_000, cut: false };
     stream.pack(Moment(0), way, &mut || more.take());
     stream
 }

@@ -80,7 +80,7 @@ impl World {
         match self.below(100) {
             0..20 => self.say(who),
             20..22 => {
-                let opened = self.sides[who].link.open("another");
+                let opened = self.sides[who].link.open("another", "v1");
                 self.said[who].extend(opened.ok().map(|channel| (channel, Vec::new())));
             }
             22..26 => {
@@ -183,8 +183,9 @@ impl World {
             for told in &self.sides[1 - who].told {
                 match told {
                     Told::Message { channel, message } => heard.entry(*channel).or_default().push(message.clone()),
-                    Told::Open { channel, label } => {
-                        assert_eq!((label.as_str(), heard.insert(*channel, Vec::new())), ("another", None));
+                    Told::Open { channel, label, protocol } => {
+                        let before = heard.insert(*channel, Vec::new());
+                        assert_eq!((label.as_str(), protocol.as_str(), before), ("another", "v1", None));
                     }
                     Told::Close(_) => panic!("nobody closed anything"),
                 }

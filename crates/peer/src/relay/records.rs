@@ -43,6 +43,8 @@ pub enum Told {
         channel: ChannelId,
         /// Its name.
         label: String,
+        /// Its protocol in the sense of WebRTC, or nothing.
+        protocol: String,
     },
     /// It sent this.
     Message {
@@ -62,8 +64,11 @@ pub enum NotSent {
     #[error("this channel is not open")]
     Closed,
     /// A message or a label is too long.
-    #[error("a message may have {MESSAGE_BYTES} bytes, and a label {LABEL_BYTES}")]
+    #[error("a message may have {MESSAGE_BYTES} bytes, and a label with its protocol {LABEL_BYTES}")]
     TooLarge,
+    /// A label cannot hold a zero.
+    #[error("the label of a channel cannot hold a zero")]
+    BadLabel,
     /// Too much waits already, or there are too many channels.
     #[error("too much waits to be sent, or too many channels are open")]
     Full,
@@ -114,9 +119,13 @@ impl Records {
         Self { hails, next, spent: false, pipes, theirs: None, rest: Vec::new(), turn: 0 }
     }
 
-    /// Opens a channel.
-    pub fn open(&mut self, label: &str) -> Result<ChannelId, NotSent> {
-        if label.len() > LABEL_BYTES {
+    /// Opens a channel, with a protocol in the sense of WebRTC or an empty one.
+    pub fn open(&mut self, label: &str, protocol: &str) -> Result<ChannelId, NotSent> {
+        if label.contains('\0') || protocol.contains('\0') {
+            return Err(NotSent::BadLabel);
+        }
+        let name = if protocol.is_empty() { label.to_owned() } else { format!("{label}\0{protocol}") };
+        if name.len() > LABEL_BYTES {
             return Err(NotSent::TooLarge);
         }
         if self.pipes.len() > CHANNELS_MAX || self.spent {
@@ -124,7 +133,7 @@ impl Records {
         }
         let number = self.next;
         (self.next, self.spent) = number.overflowing_add(2);
-        self.pipes.entry(number).or_default().put(OPEN, label.as_bytes().to_vec());
+        self.pipes.entry(number).or_default().put(OPEN, name.into_bytes());
         Ok(ChannelId(number))
     }
 
@@ -212,8 +221,10 @@ impl Records {
     fn record(&mut self, kind: u8, number: u16, body: &[u8], told: &mut Vec<Told>) -> Result<(), Broken> {
         let channel = ChannelId(number);
         if kind == OPEN {
-            let label = self.opened(number, body)?;
-            told.push(Told::Open { channel, label });
+            let name = self.opened(number, body)?;
+            let (label, protocol) = name.split_once('\0').unwrap_or((&name, ""));
+            let [label, protocol] = [label, protocol].map(str::to_owned);
+            told.push(Told::Open { channel, label, protocol });
             return Ok(());
         }
         let unfinished = self.pipes.values().filter(|pipe| !pipe.parts.is_empty()).count();
@@ -255,9 +266,9 @@ impl Records {
         if self.pipes.len() > CHANNELS_MAX {
             return Err(Broken("there are too many channels"));
         }
-        let label = text(label.to_vec())?;
+        let name = text(label.to_vec())?;
         self.pipes.insert(number, Pipe::default());
-        Ok(label)
+        Ok(name)
     }
 }
 

@@ -16,9 +16,8 @@ const WINDOW_BYTES: u64 = 1_048_576;
 /// So much is acknowledged at once; less waits for company.
 const ACK_BYTES: u64 = 32_768;
 const ACK_MS: u64 = 100;
-/// When what a lossy carrier took is sent again, at first and at most.
-const AGAIN_MS: u64 = 2_000;
-const AGAIN_MAX_MS: u64 = 8_000;
+/// What a lossy carrier took is sent again each time twice as late, up to so many times.
+const LATER_MAX: u64 = 4;
 /// What is left of a window is not filled with less, while more is under way.
 const SLIVER_BYTES: u64 = 1_024;
 
@@ -32,8 +31,10 @@ pub struct Way {
     pub chunk: usize,
     /// Most bytes of the stream that are not acknowledged.
     pub window: u64,
-    /// Whether what it took may never arrive.
+    /// Whether what it took may have been lost.
     pub lossy: bool,
+    /// After how many milliseconds without an answer it was.
+    pub patience: u64,
     /// Whether we have no direct path.
     pub cut: bool,
 }
@@ -62,7 +63,8 @@ pub struct Stream {
     told: u64,
     ack_at: Moment,
     asks: bool,
-    again_ms: u64,
+    patience: u64,
+    later: u64,
     again_at: Moment,
     /// Whether one box has to be answered before others follow.
     careful: bool,
@@ -81,7 +83,8 @@ impl Default for Stream {
             told: 0,
             ack_at: Moment::NEVER,
             asks: false,
-            again_ms: AGAIN_MS,
+            patience: 0,
+            later: 1,
             again_at: Moment::NEVER,
             careful: false,
         }
@@ -117,15 +120,20 @@ impl Stream {
 
     /// The next box; `None` if there is nothing to send now. `more` gives what comes next, where there is something.
     pub fn pack(&mut self, now: Moment, way: Way, more: &mut dyn FnMut() -> Option<Vec<u8>>) -> Option<Vec<u8>> {
-        let Way { chunk, window, lossy, cut } = way;
-        if lossy && self.again_at <= now {
+        let Way { chunk, window, lossy, patience, cut } = way;
+        self.patience = patience;
+        if !lossy {
+            self.again_at = Moment::NEVER;
+        } else if self.again_at <= now {
             self.late();
+        } else {
+            self.wait_for_acknowledgement(now);
         }
         let size = self.size(chunk as u64, window, more);
         if size == 0 && !self.asks && self.ack_at > now {
             // Nothing may be sent, and nothing is under way: whoever gave us no leave is asked for it again.
             if lossy && self.again_at == Moment::NEVER && self.end() > self.next {
-                self.again_at = now + self.again_ms;
+                self.again_at = now + self.wait();
             }
             return None;
         }
@@ -145,10 +153,8 @@ impl Stream {
         self.next += size;
         self.sent = self.sent.max(self.next);
         (self.told, self.ack_at, self.asks) = (self.taken, Moment::NEVER, false);
-        if !lossy {
-            self.again_at = Moment::NEVER;
-        } else if self.next > self.acked && self.again_at == Moment::NEVER {
-            self.again_at = now + self.again_ms;
+        if lossy {
+            self.wait_for_acknowledgement(now);
         }
         Some(packed)
     }
@@ -203,10 +209,20 @@ impl Stream {
         if sliver { 0 } else { size }
     }
 
+    fn wait(&self) -> u64 {
+        self.patience * self.later
+    }
+
+    fn wait_for_acknowledgement(&mut self, now: Moment) {
+        if self.next > self.acked && self.again_at == Moment::NEVER {
+            self.again_at = now + self.wait();
+        }
+    }
+
     /// Nothing was acknowledged for long: one box goes first, and asks.
     fn late(&mut self) {
         self.again();
-        self.again_ms = (self.again_ms * 2).min(AGAIN_MAX_MS);
+        self.later = (self.later * 2).min(LATER_MAX);
         (self.careful, self.asks) = (true, true);
     }
 
@@ -218,9 +234,9 @@ impl Stream {
         self.held.drain(..gone);
         self.acked = ack;
         self.next = self.next.max(ack);
-        self.again_ms = AGAIN_MS;
+        self.later = 1;
         if self.again_at != Moment::NEVER {
-            self.again_at = if self.next > ack { now + AGAIN_MS } else { Moment::NEVER };
+            self.again_at = if self.next > ack { now + self.wait() } else { Moment::NEVER };
         }
     }
 }
