@@ -8,7 +8,7 @@
  * @typedef {object} Walker what is needed of a connection
  * @property {string} state
  * @property {() => Promise<{ path: Way | null }>} stats
- * @property {(type: 'state', run: () => void) => () => void} on
+ * @property {(type: 'state' | 'path', run: () => void) => () => void} on
  */
 
 /** A way can become another one without a word, so it is looked at this often. */
@@ -37,12 +37,12 @@ export function followWay(connection, tell, clock = PLATFORM) {
     if (way !== known) tell((known = way));
     if (!stopped && connection.state === 'open') timer = clock.setTimeout(look, LOOK_MS);
   };
-  const leave = connection.on('state', () => void look());
+  const leaves = [connection.on('state', () => void look()), connection.on('path', () => void look())];
   void look();
   return () => {
     stopped = true;
     clock.clearTimeout(timer);
-    leave();
+    for (const leave of leaves) leave();
   };
 }
 

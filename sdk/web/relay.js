@@ -167,7 +167,8 @@ export class Link {
       if (cut) this.use('relay', this.#reaches);
       // The other should know that the direct path is there.
       else this.#stream.ask();
-    } else if (this.#carrier !== by && (by === 'relay' || this.#raw?.readyState === 'open')) {
+    } else if (by === 'relay' ? !this.#carrier : this.#reaches) {
+      // A box that comes directly says nothing of the other direction: that is for our own ICE to know.
       this.use(by);
     }
     this.#silent = false;

@@ -109,14 +109,12 @@ async function mended(one, other) {
   await one.say({ call: 'from elsewhere' });
   await seen(one, 'its word come back', ({ heard }) => heard.some(({ echo }) => echo === 'from elsewhere'));
   const ms = Date.now() - began;
-  for (const peer of [one, other]) await seen(peer, 'the connection open', ({ states }) => states.at(-1) === 'open');
+  // Until there is another direct path, the server may have carried it.
+  for (const peer of [one, other]) await seen(peer, 'the connection open and direct', ({ states, path }) => states.at(-1) === 'open' && path === 'direct');
   const stories = await Promise.all([one.story(), other.story()]);
-  for (const { states, path } of stories) {
-    assert.ok(!states.includes('closed'), `${states}`);
-    assert.equal(path, 'direct');
-  }
+  for (const { states } of stories) assert.ok(!states.includes('closed'), `${states}`);
   // Either may notice it first; who is told of a new path before its own is missed has nothing to mend.
-  assert.ok(stories.some(({ states }) => `${states}` === 'open,mending,open'), JSON.stringify(stories.map(({ states }) => states)));
+  assert.ok(stories.some(({ states }) => `${states}`.startsWith('open,mending,open')), JSON.stringify(stories.map(({ states }) => states)));
   return ['mended', ms];
 }
 

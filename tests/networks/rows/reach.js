@@ -8,6 +8,9 @@ import { test } from 'node:test';
 /** Shorter than a peer's own patience: where there is no way, waiting longer finds none. */
 const HOPELESS_MS = 4_000;
 
+/** A server that carries no data itself. */
+const NO_RELAY = { 'limits.relay_bytes_per_second': 0 };
+
 /** @param {World} world @param {Table} table */
 export function reach(world, table) {
   const rows = [
@@ -29,6 +32,11 @@ export function reach(world, table) {
     {
       name: 'symmetric NATs, STUN alone',
       kind: 'symmetric', settings: world.stun,
+      finds: { path: 'relayed', ours: [null], theirs: [null] },
+    },
+    {
+      name: 'symmetric NATs, STUN alone, no relay',
+      kind: 'symmetric', settings: { ...world.stun, ...NO_RELAY },
       lacks: { reason: 'no_path', tried: ['direct'], says: /offers no TURN server/ },
     },
     {
@@ -39,7 +47,7 @@ export function reach(world, table) {
     {
       name: 'no UDP, TURN by UDP alone',
       kind: 'web', settings: world.relays,
-      lacks: { reason: 'no_path', tried: ['direct'], says: /Ours: host; theirs: host\./ },
+      finds: { path: 'relayed', ours: [null], theirs: [null] },
     },
     {
       name: 'no UDP, TURN by TLS at port 443',
@@ -49,6 +57,11 @@ export function reach(world, table) {
     {
       name: 'nothing but the server',
       kind: world.only, settings: { ...world.stun, ...world.disguised },
+      finds: { path: 'relayed', ours: [null], theirs: [null] },
+    },
+    {
+      name: 'nothing but the server, no relay',
+      kind: world.only, settings: { ...world.stun, ...world.disguised, ...NO_RELAY },
       lacks: { reason: 'no_path', tried: ['direct'], says: /Ours: host; theirs: host\./ },
     },
   ];
