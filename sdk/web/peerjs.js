@@ -251,6 +251,12 @@ export class Peer extends EventEmitter {
   async #enter() {
     const client = /** @type {Wigwag} */ (this.#client);
     const number = (this.#claims += 1);
+    if (this.#claim?.open && !this.#claim.mine) {
+      // A copied tab has what was ours.
+      const lost = this.#claim;
+      this.#claim = null;
+      await lost.leave().catch(() => {});
+    }
     if (!this.#claim?.open && this.#place) {
       try {
         if (!this.#reserve()) throw new WigwagError('taken', `The id ${this.id} is taken, by another peer of this page.`);

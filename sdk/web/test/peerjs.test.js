@@ -244,6 +244,19 @@ for (const name of ['chromium', 'firefox']) {
   });
 }
 
+test('of a tab and its copy one has the id, and the other is told', async (t) => {
+  const [first] = await pages(t, 'chromium');
+  await open(first, 'copied');
+  const told = first.evaluate(() => new Promise((resolve) => {
+    globalThis.peer.on('error', ({ type }) => type === 'network' || resolve([type, globalThis.peer.destroyed]));
+  }));
+  const second = await first.browserContext().newPage();
+  await second.goto(first.url());
+  await second.evaluate((device) => sessionStorage.setItem('wigwag.device', device), await first.evaluate(() => sessionStorage.getItem('wigwag.device')));
+  assert.equal(await open(second, 'copied'), 'copied');
+  assert.deepEqual(await told, ['unavailable-id', false]);
+});
+
 test('ids that cannot be, and a second peer of the same page, are refused', async (t) => {
   const [page] = await pages(t, 'chromium');
   assert.deepEqual(await fails(page, 'no spaces at the end '), { type: 'invalid-id', destroyed: true });
