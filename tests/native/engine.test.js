@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
+import { readCode, writeCode } from '../../sdk/web/code.js';
 import { BROWSERS, Page, launch } from './support/browser.js';
 import { Probe } from './support/probe.js';
 
@@ -65,6 +66,21 @@ for (const name of BROWSERS) {
           assert.equal((await probe.said('wigwag')).text, 'meanwhile');
           await exchange(probe, page);
         }
+      });
+    }
+
+    for (const offerer of ['native', 'browser']) {
+      test(`two codes are enough when the ${offerer} end offers`, async (t) => {
+        const probe = new Probe(t);
+        const page = await Page.open(t, browser);
+        const [asking, answering] = offerer === 'native' ? [probe, page] : [page, probe];
+        await asking.offer();
+        const offer = await writeCode(await asking.local());
+        const read = await readCode(offer.code, { type: 'offer' });
+        await answering.describe({ type: 'offer', sdp: read.sdp });
+        const answer = await writeCode(await answering.local(), offer.tag);
+        await asking.describe({ type: 'answer', sdp: (await readCode(answer.code, { type: 'answer', answers: offer.tag })).sdp });
+        await exchange(probe, page);
       });
     }
 

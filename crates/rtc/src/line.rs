@@ -90,7 +90,7 @@ impl Channel {
     }
 
     /// Sends a message, as soon as the channel is open and there is room: whoever waits for it never fills the memory. Messages leave in
-    /// the order in which they were sent. Dropping the future sends nothing.
+    /// the order in which they were sent. Dropping the future sends nothing. For speed, 64 KiB is a good size.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let message = message.into();
         // Before it is open, what the other end takes is not known.

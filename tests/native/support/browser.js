@@ -70,6 +70,14 @@ export class Page {
     }, description);
   }
 
+  /** What it said last, with all candidates. */
+  local() {
+    return this.run(async () => {
+      while (pc.iceGatheringState !== 'complete') await new Promise((resolve) => pc.addEventListener('icegatheringstatechange', resolve, { once: true }));
+      return pc.localDescription.toJSON();
+    });
+  }
+
   candidates(candidates) {
     return this.run(async (candidates) => {
       for (const candidate of candidates) await pc.addIceCandidate(candidate);

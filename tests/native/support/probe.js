@@ -43,6 +43,12 @@ export class Probe {
     return (await this.ask({ do: 'describe', description })).description;
   }
 
+  /** What it said last, with all candidates. */
+  async local() {
+    await this.gathered();
+    return (await this.ask({ do: 'local' })).description;
+  }
+
   candidates(candidates) {
     return this.ask({ do: 'candidates', candidates });
   }
