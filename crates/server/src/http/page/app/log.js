@@ -17,13 +17,21 @@ const NEAR_PX = 120;
 
 export class Log {
   constructor() {
-    this.#box.onscroll = () => (this.#near = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < NEAR_PX);
+    let top = 0;
+    this.#box.onscroll = () => {
+      const { scrollTop } = this.#box;
+      // Only who scrolls back leaves the end: what grows below does not.
+      this.#near = this.#atEnd || (this.#near && scrollTop >= top);
+      top = scrollTop;
+    };
+    this.#sizes.observe(this.#box);
   }
 
   #box = byId('log');
   /** @type {Map<number, HTMLElement>} */
   #receipts = new Map();
   #last = '';
+  #sizes = new ResizeObserver(() => this.follow());
   /** Whether its end was in sight when something was last added. */
   #near = true;
 
@@ -60,6 +68,16 @@ export class Log {
     this.#add(bubble, !person);
   }
 
+  get #atEnd() {
+    return this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < NEAR_PX;
+  }
+
+  /** Nothing is shown any more. */
+  end() {
+    this.#sizes.disconnect();
+    this.clear();
+  }
+
   clear() {
     this.#box.replaceChildren();
     this.#receipts.clear();
@@ -79,7 +97,7 @@ export class Log {
   /** @param {HTMLElement} entry @param {boolean} [ours] what we did ourselves is always shown */
   #add(entry, ours = false) {
     const box = this.#box;
-    this.#near = ours || box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
+    this.#near ||= ours;
     box.append(entry);
     while (box.childElementCount > ENTRIES_MAX) box.firstElementChild?.remove();
     for (const [id, receipt] of this.#receipts) if (!box.contains(receipt)) this.#receipts.delete(id);

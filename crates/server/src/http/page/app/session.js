@@ -97,7 +97,7 @@ export class Session {
     for (const { person } of this.#media.calls) this.#media.hangUp(person, '');
     this.#crowd?.end();
     this.#people.clear();
-    this.#log.clear();
+    this.#log.end();
     byId('asks').replaceChildren();
     document.title = TITLE;
     this.room.leave().catch(() => {

@@ -54,10 +54,11 @@ const BY_CODE = {
 export function explain({ code, reason, message = '' }) {
   const known = BY_CODE[code ?? 0];
   if (known) return known;
-  if (/calls itself/.test(message)) {
+  const [, itself] = /calls itself ([^;\s]+)/.exec(message) ?? [];
+  if (itself) {
     return {
       title: 'The server goes by another name',
-      text: `${sentence(message)} Open the page at that name; or, if this server is yours, set server.public_url to ${location.origin}.`,
+      text: `You opened this page at ${location.host}, and the server calls itself ${itself}. Your key vouches for you only to the server that you meant: open the page as ${itself}; or, if this server is yours, set server.public_url to ${location.origin}.`,
       way: 'again',
     };
   }
