@@ -4,7 +4,7 @@ import { Channel } from './channel.js';
 import { Emitter } from './events.js';
 import { WigwagError } from './errors.js';
 import { hold, trulyOpen } from './hold.js';
-import { REACHES, kindOf, measured, unreached } from './reach.js';
+import { REACHES, kindOf, measured, settled, unreached } from './reach.js';
 import { MESSAGE_BYTES } from './records.js';
 import { Link } from './relay.js';
 
@@ -413,7 +413,7 @@ export class Connection extends Emitter {
   /** @param {RTCPeerConnection} pc */
   #describe(pc) {
     const { type, sdp } = pc.localDescription ?? {};
-    if (type) this.#wiring.tell({ description: { type, sdp }, ...(this.#wiring.relay ? { relay: 1 } : {}) });
+    if (type && sdp) this.#wiring.tell({ description: { type, sdp: settled(pc, sdp) }, ...(this.#wiring.relay ? { relay: 1 } : {}) });
   }
 
   /** @param {Content} content */

@@ -59,3 +59,15 @@ export function unreached(kinds, ice, unrelayed) {
 export function kindOf(candidate) {
   return / typ ([a-z]+)/.exec(candidate ?? '')?.[1] ?? 'host';
 }
+
+/**
+ * Names the role in DTLS that was settled before, where a description leaves it open: Firefox would settle it anew, and Chromium does not take that.
+ * @param {RTCPeerConnection} pc
+ * @param {string} sdp
+ */
+export function settled({ currentLocalDescription: ours, currentRemoteDescription: theirs }, sdp) {
+  const answer = ours?.type === 'answer' ? ours : theirs;
+  const role = /a=setup:(active|passive)/.exec(answer?.sdp ?? '')?.[1];
+  if (!role) return sdp;
+  return sdp.replaceAll('a=setup:actpass', `a=setup:${(role === 'active') === (answer === ours) ? 'active' : 'passive'}`);
+}

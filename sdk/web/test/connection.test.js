@@ -169,6 +169,23 @@ test('both look for another path at once, and no word is lost', async () => {
   assert.deepEqual(got, { heard: Array.from({ length: 60 }, (_, at) => at), state: 'open' });
 });
 
+test('whoever was called may look for another path too, also where the two browsers differ', async () => {
+  const to = await open(alice, { listen: true });
+  await open(carol);
+  const got = await carol.evaluate(async (id) => {
+    const connection = await globalThis.w.connect(id);
+    const ufrag = () => /a=ice-ufrag:(\S+)/.exec(connection.raw.remoteDescription.sdp)[1];
+    const before = ufrag();
+    await connection.send('mend');
+    while (ufrag() === before || connection.raw.signalingState !== 'stable') await new Promise((resolve) => setTimeout(resolve, 20));
+    const heard = connection.once('message');
+    await connection.send('still here');
+    return { data: (await heard).data, state: connection.state };
+  }, to);
+  assert.deepEqual(got, { data: 'still here', state: 'open' });
+  assert.equal(await alice.evaluate(() => globalThis.last.state), 'open');
+});
+
 test('a page that was frozen has missed nothing when it wakes', async () => {
   const home = await Server.start();
   const [id] = [await open(alice, { url: home.url }), await open(bob, { url: home.url })];

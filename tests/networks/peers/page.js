@@ -6,9 +6,9 @@ const page = globalThis;
 page.words = { open, connect, say, story, leave };
 
 /** Goes to a server, and takes every call. */
-async function open({ door, id, watch }) {
+async function open({ door, id, watch, sdk = `${door.http}/wigwag.js` }) {
   page.w?.close();
-  const { Wigwag, Identity } = await import(`${door.http}/wigwag.js`);
+  const { Wigwag, Identity } = await import(sdk);
   page.identity ??= await Identity.make();
   page.heard = [];
   page.told = { presence: [], status: [], keys: [], calls: 0, fresh: 0 };

@@ -12,8 +12,9 @@ import puppeteer from 'puppeteer-core';
 async function serve(kind, pin) {
   // Keys are made only where the surroundings are safe, and the machine itself counts as that.
   const site = createServer(({ url }, answer) => {
-    const [type, body] = url === '/page.js' ? ['text/javascript', readFileSync(new URL('page.js', import.meta.url))] : ['text/html', PAGE];
-    answer.setHeader('content-type', type).end(body);
+    const file = url === '/page.js' ? 'page.js' : /^\/sdk\/([a-z-]+\.js)$/.exec(url ?? '')?.[1].replace(/^/, '../../../sdk/web/');
+    if (!file) return answer.setHeader('content-type', 'text/html').end(PAGE);
+    return answer.setHeader('content-type', 'text/javascript').end(readFileSync(new URL(file, import.meta.url)));
   });
   await once(site.listen(0, '127.0.0.1'), 'listening');
   const home = `http://127.0.0.1:${/** @type {any} */ (site.address()).port}/`;
@@ -57,9 +58,12 @@ class Window {
   }
 }
 
+const IN_PAGE = (/** @type {string} */ word, /** @type {any} */ args) => /** @type {any} */ (globalThis).words[word](args);
+
 /** What is not for the page to do. @type {Record<string, (self: any, args: any) => any>} */
 const WORDS = {
   begin: (self) => self.begin(),
+  ...(process.env.SDK === 'files' && { open: (self, args) => self.page.evaluate(IN_PAGE, 'open', { ...args, sdk: '/sdk/index.js' }) }),
   run: (self, { source, args }) => self.page.evaluate(`(${source})(...${JSON.stringify(args)})`),
   freeze: (self) => self.command('Page.setWebLifecycleState', { state: 'frozen' }),
   wake: (self) => self.command('Page.setWebLifecycleState', { state: 'active' }),
@@ -80,8 +84,6 @@ const WORDS = {
     return { heap: usedSize, connections: await count('RTCPeerConnection'), channels: await count('RTCDataChannel'), sockets: await count('WebSocket') };
   },
 };
-
-const IN_PAGE = (/** @type {string} */ word, /** @type {any} */ args) => /** @type {any} */ (globalThis).words[word](args);
 
 const PAGE = '<!doctype html><title>peer</title><link rel="icon" href="data:,"><script type="module" src="page.js"></script>';
 

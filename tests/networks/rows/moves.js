@@ -72,7 +72,7 @@ export function moves(world, table) {
     await meet(t, world, one, other);
     await one.host.plug(world.router(t, 3, 'port'));
     return mended(one, other);
-  }, world.pairs.filter(([one]) => one.kind === 'Chromium'));
+  });
 
   each('another network, another address', async (t, one, other) => {
     await meet(t, world, one, other);
