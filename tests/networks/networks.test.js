@@ -3,6 +3,7 @@
 
 import { after } from 'node:test';
 
+import { hostile } from './rows/hostile.js';
 import { moves } from './rows/moves.js';
 import { reach } from './rows/reach.js';
 import { Table } from './table.js';
@@ -17,3 +18,4 @@ after(async () => {
 
 reach(world, table);
 moves(world, table);
+hostile(world, table);

@@ -13,6 +13,7 @@ export class World {
     const papers = certify(TURN_NAME);
     world.turn = await Turn.at(world.lab.server('turn', 20), papers);
     world.home = world.lab.server('home', 10);
+    world.elsewhere = world.lab.server('elsewhere', 66);
     world.lab.names = { [TURN_NAME]: world.turn.space.address };
     world.alice = browser(world.lab.host('alice', 11), 'chromium', papers.pin);
     world.bob = browser(world.lab.host('bob', 12), 'chromium', papers.pin);
