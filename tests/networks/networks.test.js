@@ -4,6 +4,7 @@
 import { after } from 'node:test';
 
 import { hostile } from './rows/hostile.js';
+import { memory } from './rows/memory.js';
 import { moves } from './rows/moves.js';
 import { reach } from './rows/reach.js';
 import { Table } from './table.js';
@@ -19,3 +20,4 @@ after(async () => {
 reach(world, table);
 moves(world, table);
 hostile(world, table);
+memory(world, table);

@@ -55,11 +55,14 @@ export class Wigwag extends Program {
     return { http: `http://${this.space.address}`, url: `ws://${this.space.address}/v1`, name: NAME };
   }
 
-  /** A number from its metrics. @param {string} name */
-  metric(name) {
-    const line = this.space.read(`${this.door.http}/metrics`).split('\n').find((each) => each.startsWith(`${name} `));
-    if (line === undefined) throw new Error(`the server has no metric ${name}`);
-    return Number(line.split(' ')[1]);
+  /** Numbers from its metrics. @param {string[]} names @returns {number[]} */
+  metrics(names) {
+    const lines = this.space.read(`${this.door.http}/metrics`).split('\n');
+    return names.map((name) => {
+      const line = lines.find((each) => each.startsWith(`${name} `));
+      if (line === undefined) throw new Error(`the server has no metric ${name}`);
+      return Number(line.split(' ')[1]);
+    });
   }
 
   /** Memory that it holds, in kilobytes. */

@@ -49,7 +49,7 @@ export function moves(world, table) {
     await seen(one, 'what was said meanwhile', ({ heard }) => heard.includes('two'));
     assert.deepEqual((await one.story()).heard.filter((word) => typeof word === 'string'), ['one', 'two']);
     await talk(one, 'awake');
-    assert.equal(server.metric('wigwag_resume_misses_total'), 0);
+    assert.deepEqual(server.metrics(['wigwag_resume_misses_total']), [0]);
     return 'nothing lost';
   }, world.pairs.filter(([one]) => one.kind === 'Chromium'));
 
