@@ -25,6 +25,7 @@ export { Finders, Trust, serverFinder };
  * @property {(connection: Connection) => void} incoming
  * @property {(room: string) => Pick<Post, 'accept' | 'incoming'>} [mesh] who takes calls for a room's mesh
  * @property {(id: string, key: string) => void} mismatch
+ * @property {() => void} doubt the way to a peer is lost; the one to the server may be, too
  * @property {() => RTCIceServer[]} ice
  * @property {Relay} [relay] where the server may relay
  *
@@ -124,6 +125,7 @@ export class Calls {
   /** Takes in a connection that came about without a call. @param {Connection} connection */
   add(connection) {
     this.#others.add(connection);
+    this.#watch(connection);
     connection.on('closed', () => this.#others.delete(connection));
     if (this.#over) connection.close();
   }
@@ -326,6 +328,7 @@ export class Calls {
       RTCPeerConnection: RTC, config: { iceServers: this.post.ice(), ...rtc }, polite, begins, tell, post: mesh !== '', ...this.#relay(peer, seal, relay), finder: 'server', gone: () => this.#calls.delete(seal.call),
     });
     this.#calls.set(seal.call, { from: peer.id, device: peer.device, seal, connection });
+    this.#watch(connection);
     return connection;
   }
 
@@ -349,6 +352,11 @@ export class Calls {
       return posted.then(({ answer }) => answer);
     };
     return { relay: { pace: this.#pace, online: relay.online, post } };
+  }
+
+  /** Without a server no other path can be agreed on, and a dead one is noticed late by itself. @param {Connection} connection */
+  #watch(connection) {
+    connection.on('state', ({ state }) => state === 'mending' && this.post.doubt());
   }
 
   /** @param {string} id @param {string} key @param {string} [expected] */

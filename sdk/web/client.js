@@ -156,6 +156,7 @@ export class Wigwag extends Emitter {
         accept,
         incoming: (connection) => this.emit({ type: 'connection', connection }),
         mismatch: (whom, key) => this.emit({ type: 'key', id: whom, key }),
+        doubt: () => this.nudge(),
         ice: () => this.#ice,
         relay: {
           use: options.relay,

@@ -8,6 +8,7 @@ import { Identity } from '../identity.js';
 import { memoryKeep } from '../keep.js';
 import { makeCall, makeHail, makeShare } from '../sealed.js';
 import { Trust } from '../trust.js';
+import { FakeConnection } from './fakes.js';
 
 const { subtle } = globalThis.crypto;
 const ALICE = { namespace: 'chess', id: 'alice@example.org', device: '' };
@@ -44,11 +45,20 @@ test('who floods with hails is passed over, and costs no more than so many calls
   assert.equal(alice.asked.length, 256);
 });
 
+test('when the way to a peer is lost, the one to the server is looked at, too', async () => {
+  const alice = await client();
+  const connection = new FakeConnection('bob@example.org');
+  alice.calls.add(connection);
+  connection.set('mending');
+  connection.set('open');
+  assert.equal(alice.doubts, 1);
+});
+
 /** Calls without a browser: whatever would make a connection fails the test. */
 async function client({ accept = () => false } = {}) {
   const waiting = new Set();
   const happened = () => [...waiting].forEach((look) => look());
-  const self = { kinds: [], asked: [] };
+  const self = { kinds: [], asked: [], doubts: 0 };
   self.settled = (look) => new Promise((resolve) => {
     const each = () => look() && waiting.delete(each) && resolve();
     waiting.add(each);
@@ -74,6 +84,7 @@ async function client({ accept = () => false } = {}) {
     },
     incoming: () => assert.fail('a connection came'),
     mismatch: (id) => self.mismatch(id),
+    doubt: () => (self.doubts += 1),
     ice: () => [],
   });
   self.hear = async (from, identity) => {
