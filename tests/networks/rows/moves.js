@@ -81,8 +81,9 @@ export function moves(world, table) {
     const { address } = one.host;
     t.after(() => one.host.renumber(Number(address.split('.')[3])));
     one.host.renumber(77);
-    return mended(one, other);
-  }, world.pairs.filter(([one]) => one.kind === 'Chromium'));
+    // Firefox closes all that WebRTC has opened when its last address goes. What is left is the server.
+    return mended(one, other, one.kind === 'Firefox' ? 'relayed' : 'direct');
+  });
 }
 
 /** Two homes, a connection, and who watches whom. @param {Test} t @param {World} world @param {Peer} one @param {Peer} other @param {Record<string, string | number>} [settings] */
@@ -103,19 +104,19 @@ async function talk(peer, word) {
   await seen(peer, `“${word}” come back`, ({ heard }) => heard.some(({ echo }) => echo === word));
 }
 
-/** @param {Peer} one who moved @param {Peer} other @returns {Promise<[string, number]>} */
-async function mended(one, other) {
+/** @param {Peer} one who moved @param {Peer} other @param {string} path in the end @returns {Promise<[string, number]>} */
+async function mended(one, other, path = 'direct') {
   const began = Date.now();
   await one.say({ call: 'from elsewhere' });
   await seen(one, 'its word come back', ({ heard }) => heard.some(({ echo }) => echo === 'from elsewhere'));
   const ms = Date.now() - began;
-  // Until there is another direct path, the server may have carried it.
-  for (const peer of [one, other]) await seen(peer, 'the connection open and direct', ({ states, path }) => states.at(-1) === 'open' && path === 'direct');
+  // Until another path is found the server may carry it.
+  for (const peer of [one, other]) await seen(peer, `the connection ${path}`, (story) => story.states.at(-1) === 'open' && story.path === path);
   const stories = await Promise.all([one.story(), other.story()]);
   for (const { states } of stories) assert.ok(!states.includes('closed'), `${states}`);
   // Either may notice it first; who is told of a new path before its own is missed has nothing to mend.
-  assert.ok(stories.some(({ states }) => `${states}`.startsWith('open,mending,open')), JSON.stringify(stories.map(({ states }) => states)));
-  return ['mended', ms];
+  assert.ok(stories.some(({ states }) => states.includes('mending')), JSON.stringify(stories.map(({ states }) => states)));
+  return [path === 'direct' ? 'mended' : `mended, ${path}`, ms];
 }
 
 /** @param {Peer} peer @param {string} what @param {(story: Awaited<ReturnType<Peer['story']>>) => boolean} look */
