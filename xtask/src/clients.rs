@@ -28,7 +28,7 @@ pub(crate) fn matchbox(house: &House, tally: &mut Tally) -> Result<()> {
     finish(house, &mut tests, tally)
 }
 
-/// Puts the native engine opposite Chromium and Firefox.
+/// Puts the native engine and the native client opposite Chromium and Firefox.
 pub(crate) fn native(house: &House, tally: &mut Tally) -> Result<()> {
     house.build()?;
     let folder = house.root().join("tests/native");
@@ -36,7 +36,7 @@ pub(crate) fn native(house: &House, tally: &mut Tally) -> Result<()> {
     run(install.arg("ci").current_dir(&folder)).context("npm is needed (Debian: apt install npm)")?;
     let mut tests = house.command("node");
     tests.args(["--test", "--test-concurrency=2", "--test-reporter=spec"]).current_dir(&folder);
-    tests.env("RTC_PROBE", house.built("examples/rtc-probe"));
+    tests.env("RTC_PROBE", house.built("examples/rtc-probe")).env("WIGWAG_BIN", house.built("wigwag"));
     if run_lines(&mut tests, |line| tally.read(line))? {
         Ok(())
     } else {

@@ -8,6 +8,19 @@ use clap::{Args, Subcommand, ValueHint};
 /// What the tool can do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Say where a peer is: exit code 0 if it is there, 3 if not
+    Find(FindArgs),
+    /// Talk in a room, a line at a time
+    Chat(ChatArgs),
+    /// Join two machines' standard input and output, directly and sealed from end to end
+    ///
+    /// Without an id it waits for somebody and prints whom to ask for; with one it connects. What one reads the other writes, both ways, until both
+    /// have come to their end.
+    Pipe(PipeArgs),
+    /// Bring a TCP port of one machine to another, directly and sealed from end to end
+    ///
+    /// One side offers a port with --to, and prints whom to ask for; the other names that id and listens with --listen.
+    Forward(ForwardArgs),
     /// Find out what is wrong between this machine and a server: exit code 0 if nothing
     ///
     /// Looks at one thing after the other, from the name of the server to the way on which two peers would meet, and says of each whether it
@@ -22,6 +35,118 @@ pub enum Command {
     /// Show the identity that this machine's commands use; the first time, make it
     Whoami(WhoamiArgs),
 }
+
+/// Which server is used, and as whom.
+#[derive(Args, Debug)]
+pub(crate) struct PeerArgs {
+    /// The server; several may be given, the best first
+    #[arg(short, long, value_name = "URL", env = "WIGWAG_SERVER", value_delimiter = ',', default_value = "localhost:8080", value_hint = ValueHint::Url)]
+    pub(crate) server: Vec<String>,
+
+    /// Enter this namespace
+    #[arg(long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+
+    /// Be called so instead of by the key: `local@domain`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+
+    /// Meet only peers on this machine, over its loopback: for trying things out
+    #[arg(long)]
+    pub(crate) loopback: bool,
+
+    /// Give up after so many seconds without a server or a way to the peer
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
+/// The options of `find`.
+#[derive(Args, Debug)]
+pub struct FindArgs {
+    /// Whom
+    pub(crate) id: String,
+
+    #[command(flatten)]
+    pub(crate) peer: PeerArgs,
+
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The options of `chat`.
+#[derive(Args, Debug)]
+pub struct ChatArgs {
+    /// The room; it is made where there is none
+    pub(crate) room: String,
+
+    /// What the others see [default: the beginning of the id]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) nick: Option<String>,
+
+    /// Where the room has one
+    #[arg(long, value_name = "PASSWORD", env = "WIGWAG_PASSWORD", hide_env_values = true)]
+    pub(crate) password: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) peer: PeerArgs,
+
+    /// Print a line of JSON for everything that happens
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The options of `pipe`.
+#[derive(Args, Debug)]
+#[command(after_help = PIPE_EXAMPLES)]
+pub struct PipeArgs {
+    /// Connect to this peer; left out, wait for one
+    pub(crate) id: Option<String>,
+
+    /// Let only this peer in
+    #[arg(long, value_name = "ID", conflicts_with = "id")]
+    pub(crate) from: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) peer: PeerArgs,
+}
+
+const PIPE_EXAMPLES: &str = "\
+Examples:
+  wigwag pipe > backup.tar            on one machine; it prints an id
+  tar c photos | wigwag pipe ID       on the other";
+
+/// The options of `forward`.
+#[derive(Args, Debug)]
+#[command(after_help = FORWARD_EXAMPLES)]
+pub struct ForwardArgs {
+    /// Bring the port of this peer here; left out, offer one
+    #[arg(required_unless_present = "to")]
+    pub(crate) id: Option<String>,
+
+    /// Offer this: HOST:PORT as this machine reaches it
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "id")]
+    pub(crate) to: Option<String>,
+
+    /// Listen here
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: String,
+
+    /// Offer it to this peer only
+    #[arg(long, value_name = "ID", conflicts_with = "id")]
+    pub(crate) from: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) peer: PeerArgs,
+}
+
+const FORWARD_EXAMPLES: &str = "\
+Examples:
+  wigwag forward --to 127.0.0.1:22                on the machine with the port; it prints an id
+  wigwag forward ID --listen 127.0.0.1:2222       on the other; then: ssh -p 2222 127.0.0.1";
 
 /// The options of `doctor`.
 #[derive(Args, Debug)]

@@ -13,6 +13,12 @@ pub enum Exit {
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
+    /// The peer is not there.
+    Absent = 3,
+    /// The peer, or the server, said no.
+    Refused = 4,
+    /// No way led to the peer, in time.
+    NoPath = 5,
     /// The server cannot listen.
     Unavailable = 69,
     /// The data folder, or another file, cannot be used.
@@ -26,7 +32,7 @@ pub enum Exit {
 }
 
 /// Every exit code with what it means and what to do.
-pub const EXITS: [(Exit, &str, &str); 8] = [
+pub const EXITS: [(Exit, &str, &str); 11] = [
     (Exit::Done, "It went well; for `serve`: the server was asked to stop and drained.", "Nothing."),
     (
         Exit::Failed,
@@ -34,10 +40,21 @@ pub const EXITS: [(Exit, &str, &str); 8] = [
         "Read the message.",
     ),
     (Exit::Usage, "The command line makes no sense.", "See `--help`."),
+    (Exit::Absent, "The peer is not there, or was never heard of.", "Wait for it, or check its id."),
+    (
+        Exit::Refused,
+        "The peer or the server said no, or somebody answered with another key than the peer's.",
+        "Read the message.",
+    ),
+    (
+        Exit::NoPath,
+        "The peer is there, and no way led to it in time.",
+        "`wigwag doctor` on both machines says what is missing.",
+    ),
     (
         Exit::Unavailable,
-        "The server cannot listen where it should: the address is taken, or not permitted.",
-        "Free the address or choose another; restarting alone may help.",
+        "The server cannot listen where it should: the address is taken, or not permitted. For a command that uses a server: none let it in in time.",
+        "Free the address or choose another; restarting alone may help. `wigwag doctor` says why a server is not reached.",
     ),
     (
         Exit::Io,

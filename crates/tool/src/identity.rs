@@ -48,6 +48,11 @@ impl Identity {
         PublicKey::Ed25519(self.0.verifying_key().to_bytes())
     }
 
+    /// The secret itself.
+    pub(crate) fn seed(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
     /// The secret, in base64url.
     pub(crate) fn secret(&self) -> String {
         BASE64URL_NOPAD.encode(self.0.as_bytes())

@@ -5,11 +5,16 @@
 //! nothing here is needed to run a server.
 
 mod args;
+mod chat;
 mod doctor;
 pub mod exit;
+mod find;
+mod forward;
 mod identity;
 mod keygen;
 pub mod out;
+mod pipe;
+mod session;
 mod watch;
 mod web;
 mod whoami;
@@ -21,6 +26,10 @@ use self::out::Out;
 /// Does what the arguments ask for.
 pub fn run(command: &Command, out: &mut Out) -> Result<Exit, Failure> {
     match command {
+        Command::Find(args) => find::run(out, args),
+        Command::Chat(args) => chat::run(out, args),
+        Command::Pipe(args) => pipe::run(args),
+        Command::Forward(args) => forward::run(args),
         Command::Doctor(args) => doctor::run(out, args),
         Command::Keygen(args) => keygen::run(out, args),
         Command::Watch(args) => watch::run(out, args),

@@ -9,9 +9,9 @@ use crate::exit::{Exit, Failure};
 /// Where results go.
 pub struct Out(Box<dyn Write>);
 
-/// Standard output.
+/// Standard output. Not locked: `pipe` writes to it from another thread.
 pub fn stdout() -> Out {
-    Out(Box::new(io::stdout().lock()))
+    Out(Box::new(io::stdout()))
 }
 
 impl Out {

@@ -2,10 +2,9 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 
+import { probe } from './binary.js';
 import { Queue } from './queue.js';
 
 export class Probe {
@@ -14,7 +13,7 @@ export class Probe {
 
   /** @param t the test that it ends with @param config what `rtc-probe` is told */
   constructor(t, config = {}) {
-    this.child = spawn(binary(), [JSON.stringify(config)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.child = spawn(probe(), [JSON.stringify(config)], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.ended = once(this.child, 'exit');
     createInterface({ input: this.child.stdout }).on('line', (line) => this.#told.put(JSON.parse(line)));
     t.after(() => this.child.kill('SIGKILL'));
@@ -89,11 +88,4 @@ export class Probe {
     };
     this.#told.next(({ candidate }) => candidate).then(each, () => {});
   }
-}
-
-function binary() {
-  const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../../target', import.meta.url));
-  const path = process.env.RTC_PROBE ?? `${target}/debug/examples/rtc-probe`;
-  if (!existsSync(path)) throw new Error(`there is no ${path}: cargo build -p wigwag-rtc --example rtc-probe, or set RTC_PROBE`);
-  return path;
 }

@@ -14,6 +14,7 @@ mod limits;
 mod logs;
 mod many;
 mod names;
+mod native;
 mod operator;
 mod parties;
 mod peerjs;
@@ -22,3 +23,4 @@ mod restart;
 mod strain;
 #[allow(dead_code, unused_imports, reason = "each module uses its own part")]
 mod support;
+mod tool;

@@ -1,0 +1,225 @@
+//! The driver's side of calls: who waits for which connection, and which engine is whose.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, watch};
+use tracing::debug;
+use wigwag_peer::calls::{
+    CallError, ConnectId, ConnectionId, ConnectionState, EngineEvent, Input, KnockId, Order, Output, Remote,
+};
+use wigwag_peer::{AskId, Body};
+use wigwag_rtc::{Engine, IceServer, Settings};
+
+use super::{Driver, Waiting};
+use crate::connection::{Connection, Ended, Standing};
+use crate::event::Event;
+use crate::incoming::Knock;
+use crate::link::Link;
+use crate::post::{Letter, Reply};
+
+type Wish = Reply<Result<Connection, CallError>>;
+
+/// Connections and those who wait for them.
+pub(super) struct Calling {
+    engine: Arc<dyn Engine>,
+    settings: Settings,
+    own_ice: bool,
+    listener: Option<mpsc::Sender<Knock>>,
+    wishes: BTreeMap<ConnectId, Wish>,
+    /// Who accepted, until it is known which connection comes of it.
+    accepting: Option<Wish>,
+    links: BTreeMap<ConnectionId, Live>,
+    /// Pins that are to be set before the next input.
+    pub(super) pins: Vec<(wigwag_wire::PeerId, wigwag_wire::PublicKey)>,
+}
+
+struct Live {
+    remote: Remote,
+    link: Option<Link>,
+    standing: watch::Sender<Standing>,
+    /// Who accepted it and waits.
+    waiting: Option<Wish>,
+}
+
+impl Calling {
+    pub(super) fn new(engine: Arc<dyn Engine>, settings: Settings, own_ice: bool) -> Self {
+        Self {
+            engine,
+            settings,
+            own_ice,
+            listener: None,
+            wishes: BTreeMap::new(),
+            accepting: None,
+            links: BTreeMap::new(),
+            pins: Vec::new(),
+        }
+    }
+
+    /// The server's STUN and TURN servers, for connections from now on.
+    pub(super) fn ice(&mut self, servers: impl Iterator<Item = IceServer>) {
+        if !self.own_ice {
+            self.settings.ice_servers = servers.collect();
+        }
+    }
+
+    /// What a letter means to the calls.
+    pub(super) fn open(&mut self, letter: Letter) -> Option<Input> {
+        Some(match letter {
+            Letter::Connect { id, wish, reply } => {
+                self.wishes.insert(id, reply);
+                Input::Connect(id, wish)
+            }
+            Letter::Abort(id) => {
+                self.wishes.remove(&id);
+                Input::Abort(id)
+            }
+            Letter::Listen(listener) => {
+                self.listener = Some(listener);
+                return None;
+            }
+            Letter::Accept { knock, reply } => {
+                self.accepting = Some(reply);
+                Input::Accept(knock)
+            }
+            Letter::Decline(knock, why) => Input::Decline(knock, why),
+            Letter::Hang(connection, why) => Input::Close(connection, why),
+            Letter::Engine(connection, event) => Input::Engine(connection, event),
+            Letter::Pin(id, key) => {
+                self.pins.push((id, key));
+                Input::Tick
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl Driver {
+    /// Hands something to the calls and carries out what they want.
+    pub(super) fn call(&mut self, input: Input) {
+        for (id, key) in std::mem::take(&mut self.calling.pins) {
+            self.calls.pin(&id, key);
+        }
+        let now = self.now();
+        let mut todo = Vec::new();
+        self.calls.handle(now, input, &mut todo);
+        for output in todo {
+            self.carry_out_call(output);
+        }
+        // Whoever accepted a knock that is gone by now.
+        if let Some(waiting) = self.calling.accepting.take() {
+            let _ = waiting.send(Err(CallError::Left));
+        }
+    }
+
+    fn carry_out_call(&mut self, output: Output) {
+        match output {
+            Output::Signal { tag, to, device, kind, data } => {
+                let signal = Signal { r#type: "signal", to: to.as_str(), device: device.as_deref(), kind, data: &data };
+                match Body::new(&signal) {
+                    Ok(body) => self.ask(AskId(self.numbers.next()), body, false, Waiting::Signalled(tag)),
+                    Err(why) => self.call(Input::Signalled(tag, Err(why.to_string()))),
+                }
+            }
+            Output::Find { tag, id } => match Body::new(&Find { r#type: "find", id: id.as_str() }) {
+                Ok(body) => self.ask(AskId(self.numbers.next()), body, true, Waiting::Found(tag)),
+                Err(why) => self.call(Input::Found(tag, Err(why.to_string()))),
+            },
+            Output::Knock { knock, remote } => self.knock(knock, remote),
+            Output::Unknock(_) => {}
+            Output::Connecting { connection, remote, connect } => {
+                let waiting = if connect.is_none() { self.calling.accepting.take() } else { None };
+                let (standing, _) = watch::channel(Standing { state: ConnectionState::Connecting, ended: None });
+                self.calling.links.insert(connection, Live { remote, link: None, standing, waiting });
+            }
+            Output::Order(connection, order) => self.order(connection, order),
+            Output::Connected { connection, connect } => self.connected(connection, connect),
+            Output::Failed { connect, error } => {
+                if let Some(reply) = self.calling.wishes.remove(&connect) {
+                    let _ = reply.send(Err(error));
+                }
+            }
+            Output::State(connection, state) => {
+                debug!(connection = connection.0, ?state, "a connection");
+                if let Some(live) = self.calling.links.get(&connection) {
+                    live.standing.send_modify(|standing| standing.state = state);
+                }
+            }
+            Output::Closed { connection, reason, error } => {
+                let Some(live) = self.calling.links.remove(&connection) else { return };
+                if let Some(waiting) = live.waiting {
+                    let _ = waiting.send(Err(error.clone().unwrap_or(CallError::Left)));
+                }
+                let ended = Some(Ended { reason, error });
+                live.standing.send_replace(Standing { state: ConnectionState::Closed, ended });
+            }
+            Output::Mismatch { id, key } => self.publish(Event::Key { id, key }),
+        }
+    }
+
+    fn knock(&mut self, knock: KnockId, remote: Remote) {
+        let Some(post) = self.post.upgrade() else { return };
+        let told = Knock { id: knock, remote, post, answered: false };
+        let why = match &self.calling.listener {
+            None => "Nobody takes calls here.",
+            Some(listener) => match listener.try_send(told) {
+                Ok(()) => return,
+                Err(mpsc::error::TrySendError::Full(mut told)) => {
+                    told.answered = true;
+                    "Too many others are calling."
+                }
+                Err(mpsc::error::TrySendError::Closed(mut told)) => {
+                    told.answered = true;
+                    "Nobody takes calls here any more."
+                }
+            },
+        };
+        self.call(Input::Decline(knock, why.to_owned()));
+    }
+
+    fn order(&mut self, connection: ConnectionId, order: Order) {
+        let Calling { engine, settings, links, .. } = &mut self.calling;
+        let Some(live) = links.get_mut(&connection) else { return };
+        if order == Order::Begin {
+            let Some(post) = self.post.upgrade() else { return };
+            live.link = Some(Link::begin(connection, &**engine, settings.clone(), post));
+            return;
+        }
+        let keeps_up = live.link.as_ref().is_none_or(|link| link.order(order));
+        if !keeps_up {
+            let event = EngineEvent::Failed("the engine does not keep up".to_owned());
+            self.call(Input::Engine(connection, event));
+        }
+    }
+
+    fn connected(&mut self, connection: ConnectionId, connect: Option<ConnectId>) {
+        let Some(live) = self.calling.links.get_mut(&connection) else { return };
+        let waiting = connect.and_then(|connect| self.calling.wishes.remove(&connect)).or(live.waiting.take());
+        let parts = live.link.as_ref().and_then(Link::parts);
+        let (Some(parts), Some(post)) = (parts, self.post.upgrade()) else { return };
+        let standing = live.standing.subscribe();
+        let made = Connection::new(connection, live.remote.clone(), parts, standing, post);
+        // Where nobody waits any more, it is dropped and so ended.
+        if let Some(waiting) = waiting {
+            let _ = waiting.send(Ok(made));
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Signal<'a> {
+    r#type: &'a str,
+    to: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<&'a str>,
+    kind: &'a str,
+    data: &'a RawValue,
+}
+
+#[derive(Serialize)]
+struct Find<'a> {
+    r#type: &'a str,
+    id: &'a str,
+}

@@ -1,0 +1,93 @@
+//! Those who want a connection with us.
+
+use tokio::sync::{mpsc, oneshot};
+use wigwag_peer::calls::{CallError, KnockId, Remote};
+use wigwag_peer::trust::Verified;
+use wigwag_wire::{PeerId, PublicKey};
+
+use crate::connection::Connection;
+use crate::post::{Letter, Post};
+
+/// Those who want a connection, one after the other. While it is there, somebody answers; when it is dropped, everybody is declined.
+pub struct Incoming(pub(crate) mpsc::Receiver<Knock>);
+
+impl Incoming {
+    /// The next one; `None` when the client is closed.
+    pub async fn next(&mut self) -> Option<Knock> {
+        self.0.recv().await
+    }
+
+    /// The next connection, from whomever it comes; `None` when the client is closed. Those that do not come about are passed over.
+    pub async fn connection(&mut self) -> Option<Connection> {
+        loop {
+            if let Ok(connection) = self.next().await?.accept().await {
+                return Some(connection);
+            }
+        }
+    }
+}
+
+/// Somebody who wants a connection. Dropped without an answer, it is declined.
+pub struct Knock {
+    pub(crate) id: KnockId,
+    pub(crate) remote: Remote,
+    pub(crate) post: Post,
+    pub(crate) answered: bool,
+}
+
+impl Knock {
+    /// Who.
+    pub fn peer(&self) -> &PeerId {
+        &self.remote.id
+    }
+
+    /// Which of its programs.
+    pub fn device(&self) -> &str {
+        &self.remote.device
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &PublicKey {
+        &self.remote.key
+    }
+
+    /// How sure it is that the key belongs to the id.
+    pub fn verified(&self) -> Verified {
+        self.remote.verified
+    }
+
+    /// What it says, as JSON.
+    pub fn meta(&self) -> Option<&str> {
+        self.remote.meta.as_deref().map(serde_json::value::RawValue::get)
+    }
+
+    /// Lets it in. Returns when the connection is open, or with the reason why it is not.
+    pub async fn accept(mut self) -> Result<Connection, CallError> {
+        self.answered = true;
+        let (reply, answer) = oneshot::channel();
+        let sent = self.post.send(Letter::Accept { knock: self.id, reply }).await;
+        sent.map_err(|_| CallError::Closed)?;
+        answer.await.unwrap_or(Err(CallError::Closed))
+    }
+
+    /// Does not let it in, and tells it why.
+    pub async fn decline(mut self, why: &str) {
+        self.answered = true;
+        let _ = self.post.send(Letter::Decline(self.id, why.to_owned())).await;
+    }
+}
+
+impl Drop for Knock {
+    fn drop(&mut self) {
+        if !self.answered {
+            // Where the driver has no room for it, the one who knocks hears nothing, and gives up in time.
+            let _ = self.post.try_send(Letter::Decline(self.id, String::new()));
+        }
+    }
+}
+
+impl std::fmt::Debug for Knock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Knock").field(&self.remote.id).finish()
+    }
+}

@@ -1,0 +1,52 @@
+//! The native client of Wigwag: any two programs find each other and connect, whatever lies between them.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use wigwag::{Message, Wigwag};
+//!
+//! let w = Wigwag::builder().server("wigwag.example.org").open().await?;
+//! println!("I am {}", w.id());
+//!
+//! let bob = w.connect("bob@example.org").await?;
+//! bob.send("hello").await?;
+//! while let Some(message) = bob.recv().await {
+//!     if let Message::Text(text) = message {
+//!         println!("{text}");
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! Here are sockets, a clock and tasks around two sets of rules that stand elsewhere: `wigwag-peer` decides what is said to servers and peers,
+//! `wigwag-rtc` carries the bytes. A [`Wigwag`] is a handle on one task; clones are handles on the same one, and when the last is dropped the
+//! session ends. Futures that are dropped call off what they waited for.
+
+mod asking;
+mod builder;
+mod connection;
+mod driver;
+mod error;
+mod event;
+mod handle;
+mod incoming;
+mod link;
+mod post;
+mod room;
+mod server;
+mod socket;
+
+pub use builder::Builder;
+pub use connection::{Channel, Connection, Ended, Message};
+pub use error::{AskError, OpenError, SendError};
+pub use event::{Event, Events, Found, PeerState};
+pub use handle::{Connecting, Wigwag};
+pub use incoming::{Incoming, Knock};
+pub use room::{JoinOptions, Member, Room, RoomEvent, RoomEvents, RoomView};
+pub use server::{BadServer, address};
+pub use wigwag_peer::calls::{At, CallError, ConnectionState};
+pub use wigwag_peer::heard::{DeliveryHeard as Delivery, PartyHeard as Party};
+pub use wigwag_peer::trust::{MemoryPins, Pins, Verified};
+pub use wigwag_peer::{Identity, Refused, Signer, State, Status};
+pub use wigwag_rtc::{Engine, IceServer, Loopback, Native, Path, Policy, Stats};
+pub use wigwag_wire::request::Mode;
+pub use wigwag_wire::{PeerId, PublicKey};

@@ -1,0 +1,206 @@
+//! The commands that talk to peers, between processes of their own over the running server.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{Receiver, channel};
+
+use crate::support::server::BINARY;
+use crate::support::{Server, Wigwag, soon};
+
+#[tokio::test]
+async fn find_says_by_its_exit_code_whether_somebody_is_there() {
+    let (server, home) = (quiet().start().await, tempfile::tempdir().unwrap());
+    let found = tool(&server, home.path(), "find", &["nobody@example.org", "--json"]).run("").await;
+    assert_eq!(found.code, 3);
+    let told: Value = serde_json::from_str(&found.out).unwrap();
+    assert_eq!((&told["state"], &told["last_seen"]), (&"gone".into(), &Value::Null));
+    let mut waiting = tool(&server, home.path(), "pipe", &[]);
+    let id = waiting.line().await.replace("I am ", "");
+    let other = tempfile::tempdir().unwrap();
+    let found = tool(&server, other.path(), "find", &[&id]).run("").await;
+    assert_eq!((found.code, found.out.lines().next()), (0, Some(format!("{id} is here.").as_str())));
+}
+
+#[tokio::test]
+async fn what_goes_into_a_pipe_comes_out_at_the_other_end_both_ways() {
+    let (server, [one, two]) = (quiet().start().await, homes());
+    let mut waiting = tool(&server, one.path(), "pipe", &[]);
+    let id = waiting.line().await.replace("I am ", "");
+    let calling = tool(&server, two.path(), "pipe", &[&id]);
+    let large = "to and fro ".repeat(100_000);
+    let (called, answered) =
+        soon("both ends", async { tokio::join!(calling.run(&large), waiting.run("an answer")) }).await;
+    assert_eq!((called.code, called.out.as_str()), (0, "an answer"), "{}", called.err);
+    assert_eq!((answered.code, answered.out.len()), (0, large.len()), "{}", answered.err);
+    assert!(answered.out == large);
+}
+
+#[tokio::test]
+async fn a_pipe_lets_in_only_whom_it_was_told() {
+    let (server, [one, two]) = (quiet().start().await, homes());
+    let mut waiting = tool(&server, one.path(), "pipe", &["--from", "somebody@example.org"]);
+    let id = waiting.line().await.replace("I am ", "");
+    let refused = tool(&server, two.path(), "pipe", &[&id]).run("").await;
+    assert_eq!(refused.code, 4, "{}", refused.err);
+    assert!(refused.err.contains("Somebody else is expected here."), "{}", refused.err);
+    let absent = tool(&server, two.path(), "pipe", &["nobody@example.org"]).run("").await;
+    assert_eq!(absent.code, 3, "{}", absent.err);
+}
+
+#[tokio::test]
+async fn a_port_of_another_machine_is_brought_here() {
+    let (server, [one, two]) = (quiet().start().await, homes());
+    let echo = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = echo.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut tcp, _)) = echo.accept().await {
+            tokio::spawn(async move {
+                let mut said = Vec::new();
+                tcp.read_to_end(&mut said).await.unwrap();
+                said.reverse();
+                tcp.write_all(&said).await.unwrap();
+            });
+        }
+    });
+    let mut offering = tool(&server, one.path(), "forward", &["--to", &to]);
+    let id = offering.line().await.replace("I am ", "").split(',').next().unwrap().to_owned();
+    let mut bringing = tool(&server, two.path(), "forward", &[&id]);
+    let at = bringing.line().await.split(' ').next().unwrap().to_owned();
+    for said in ["one", "two"] {
+        let mut tcp = TcpStream::connect(&at).await.unwrap();
+        tcp.write_all(said.as_bytes()).await.unwrap();
+        tcp.shutdown().await.unwrap();
+        let mut answer = String::new();
+        soon("the answer", tcp.read_to_string(&mut answer)).await.unwrap();
+        assert_eq!(answer, said.chars().rev().collect::<String>());
+    }
+}
+
+#[tokio::test]
+async fn people_talk_in_a_room_a_line_at_a_time() {
+    let (server, [one, two]) = (quiet().start().await, homes());
+    let mut alice = tool(&server, one.path(), "chat", &["den", "--nick", "Alice", "--json"]);
+    assert!(alice.printed().await["text"].as_str().unwrap().starts_with("You are alone in den."));
+    let mut bob = tool(&server, two.path(), "chat", &["den", "--nick", "Bob"]);
+    assert_eq!(bob.said().await, "With you in den: Alice");
+    assert_eq!(alice.printed().await["nick"], "Bob");
+    bob.types("hello \u{1b}[31mred\n");
+    let said = alice.printed().await;
+    assert_eq!((&said["type"], &said["nick"]), (&"said".into(), &"Bob".into()));
+    alice.types("hi\u{7}\n");
+    assert_eq!(bob.said().await, "Alice  hi\u{fffd}", "nobody rings another one's bell");
+    let ended = bob.run("").await;
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(alice.printed().await["type"], "left");
+}
+
+fn quiet() -> Wigwag {
+    Wigwag::new().set("ice.stun", "")
+}
+
+fn homes() -> [tempfile::TempDir; 2] {
+    [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()]
+}
+
+/// A command that runs.
+struct Running {
+    child: Child,
+    input: Option<ChildStdin>,
+    out: Receiver<String>,
+    err: Receiver<String>,
+}
+
+struct Ended {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// Runs a command as the somebody whose identity lies in this folder.
+fn tool(server: &Server, home: &Path, command: &str, args: &[&str]) -> Running {
+    let mut child = Command::new(BINARY)
+        .arg(command)
+        .arg("--loopback")
+        .args(args)
+        .env_clear()
+        .env("XDG_DATA_HOME", home)
+        .env("WIGWAG_SERVER", server.address.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    Running {
+        input: child.stdin.take(),
+        out: lines(child.stdout.take().unwrap()),
+        err: lines(child.stderr.take().unwrap()),
+        child,
+    }
+}
+
+/// What is read from a pipe, by lines.
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (lines, read) = channel(1024);
+    thread::spawn(move || {
+        let mut pipe = BufReader::new(pipe);
+        let mut line = String::new();
+        while pipe.read_line(&mut line).is_ok_and(|count| count > 0) {
+            if lines.blocking_send(std::mem::take(&mut line)).is_err() {
+                return;
+            }
+        }
+    });
+    read
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    /// The next line of what it tells a person.
+    async fn line(&mut self) -> String {
+        soon("a line", self.err.recv()).await.unwrap().trim_end().to_owned()
+    }
+
+    /// The next line of its output.
+    async fn said(&mut self) -> String {
+        soon("a line", self.out.recv()).await.unwrap().trim_end().to_owned()
+    }
+
+    async fn printed(&mut self) -> Value {
+        serde_json::from_str(&self.said().await).unwrap()
+    }
+
+    fn types(&mut self, text: &str) {
+        let input = self.input.as_mut().unwrap();
+        input.write_all(text.as_bytes()).and_then(|()| input.flush()).unwrap();
+    }
+
+    /// Types this and nothing after it, and waits for the end.
+    async fn run(mut self, input: &str) -> Ended {
+        let (mut pipe, input) = (self.input.take().unwrap(), input.to_owned());
+        let typed = thread::spawn(move || pipe.write_all(input.as_bytes()));
+        let all = async |lines: &mut Receiver<String>| {
+            let mut text = String::new();
+            while let Some(line) = lines.recv().await {
+                text.push_str(&line);
+            }
+            text
+        };
+        let (out, err) = soon("the end", async { tokio::join!(all(&mut self.out), all(&mut self.err)) }).await;
+        // Whoever ended early has not read it.
+        let _ = typed.join().unwrap();
+        let code = self.child.wait().unwrap().code().unwrap();
+        Ended { code, out, err }
+    }
+}

@@ -1,0 +1,114 @@
+//! `wigwag forward`: a TCP port of another machine on this one.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use wigwag::Connection;
+
+use crate::args::ForwardArgs;
+use crate::exit::{Exit, Failure};
+use crate::out::complain;
+use crate::pipe::carry_shared;
+use crate::session;
+
+/// What a channel that stands for a TCP connection is called.
+const LABEL: &str = "tcp";
+
+/// So many TCP connections at a time.
+const CONNECTIONS_MAX: usize = 128;
+
+/// Offers a port to others, or brings one of another machine here.
+pub(crate) fn run(args: &ForwardArgs) -> Result<Exit, Failure> {
+    session::runtime()?.block_on(async {
+        let client = session::open(&args.peer).await?;
+        let done = match (&args.id, &args.to) {
+            (Some(id), _) => {
+                let listener = TcpListener::bind(&args.listen)
+                    .await
+                    .with_context(|| format!("cannot listen on {}", args.listen))
+                    .map_err(|why| Exit::Unavailable.because(why))?;
+                let connection = session::connect(&client, id, args.peer.timeout).await?;
+                let at = listener.local_addr().map_err(|why| Exit::Io.because(why))?;
+                complain(&format!("{at} is now the port of {id}."));
+                tokio::select! {
+                    exit = bring(&listener, &connection) => Ok(exit),
+                    () = session::interrupted() => Ok(Exit::Done),
+                }
+            }
+            (None, to) => {
+                // One of the two is there: clap sees to it.
+                let to = to.clone().unwrap_or_default();
+                let (me, who) = (client.id(), args.from.as_deref());
+                complain(&format!(
+                    "I am {me}, and offer {to}.\nOn the other machine: wigwag forward {me} --listen 127.0.0.1:PORT"
+                ));
+                tokio::select! {
+                    exit = offer(&client, &to, who) => exit,
+                    () = session::interrupted() => Ok(Exit::Done),
+                }
+            }
+        };
+        client.close().await;
+        done
+    })
+}
+
+/// Each connection to the port here becomes a channel.
+async fn bring(listener: &TcpListener, connection: &Connection) -> Exit {
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if tasks.len() < CONNECTIONS_MAX => {
+                // One that breaks before it begins is nobody's loss.
+                let Ok((tcp, _)) = accepted else { continue };
+                let Ok(channel) = connection.channel(LABEL).await else { return Exit::Failed };
+                let (from, to) = tcp.into_split();
+                tasks.spawn(carry_shared(from, to, Arc::new(channel)));
+            }
+            Some(_) = tasks.join_next() => {}
+            ended = connection.closed() => {
+                complain(&format!("The connection is over: {}.", ended.reason));
+                return Exit::Failed;
+            }
+        }
+    }
+}
+
+/// Each channel of somebody who may becomes a connection to the port.
+async fn offer(client: &wigwag::Wigwag, to: &str, only: Option<&str>) -> Result<Exit, Failure> {
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            connection = session::first(client, only) => {
+                let connection = connection?;
+                complain(&format!("{} is connected.", connection.peer()));
+                tasks.spawn(serve(connection, to.to_owned()));
+            }
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+}
+
+async fn serve(connection: Connection, to: String) {
+    let mut tasks = JoinSet::new();
+    while let Some(channel) = connection.accept_channel().await {
+        while tasks.try_join_next().is_some() {}
+        if channel.label() != LABEL || tasks.len() >= CONNECTIONS_MAX {
+            channel.close().await;
+            continue;
+        }
+        match TcpStream::connect(&to).await {
+            Ok(tcp) => {
+                let (from, back) = tcp.into_split();
+                tasks.spawn(carry_shared(from, back, Arc::new(channel)));
+            }
+            Err(why) => {
+                complain(&format!("{to} cannot be reached: {why}"));
+                channel.close().await;
+            }
+        }
+    }
+    complain(&format!("{} is gone.", connection.peer()));
+}

@@ -1,0 +1,87 @@
+//! A client for the commands that talk to peers, and what its errors mean for the exit code.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use tokio::runtime::Runtime;
+use wigwag::{AskError, CallError, Connection, Identity, Loopback, OpenError, Wigwag};
+
+use crate::args::PeerArgs;
+use crate::exit::{Exit, Failure};
+use crate::identity;
+
+/// Somewhere to wait.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|why| Exit::Failed.because(why))
+}
+
+/// A client under the identity that was asked for.
+pub(crate) async fn open(args: &PeerArgs) -> Result<Wigwag, Failure> {
+    let (own, _, _) = identity::Identity::of(&args.identity).map_err(|why| Exit::Io.because(why))?;
+    let mut builder = Wigwag::builder().identity(Identity::ed25519(&own.seed())).deadline(args.timeout);
+    if args.loopback {
+        builder = builder.loopback(Loopback::Only);
+    }
+    for server in &args.server {
+        builder = builder.server(server);
+    }
+    if let Some(namespace) = &args.namespace {
+        builder = builder.namespace(namespace);
+    }
+    if let Some(name) = &args.name {
+        builder = builder.name(name);
+    }
+    builder.open().await.map_err(|why| {
+        let exit = match &why {
+            OpenError::BadServer(_) | OpenError::BadName(_) | OpenError::NoServer => Exit::Usage,
+            OpenError::Refused { .. } => Exit::Refused,
+            OpenError::Timeout { .. } => Exit::Unavailable,
+            _ => Exit::Failed,
+        };
+        exit.because(why)
+    })
+}
+
+/// A connection to this peer.
+pub(crate) async fn connect(client: &Wigwag, to: &str, patience: Duration) -> Result<Connection, Failure> {
+    client.connect(to).deadline(patience).await.map_err(|why| {
+        let exit = match &why {
+            CallError::NotFound(_) | CallError::Absent { .. } => Exit::Absent,
+            CallError::Refused(_) | CallError::Left | CallError::KeyMismatch(_) => Exit::Refused,
+            CallError::NoPath { .. } | CallError::Timeout { .. } => Exit::NoPath,
+            _ => Exit::Failed,
+        };
+        exit.because(why)
+    })
+}
+
+/// What the server would not do.
+pub(crate) fn refused(why: AskError) -> Failure {
+    let exit = if why.code().is_some() { Exit::Refused } else { Exit::Failed };
+    exit.because(why)
+}
+
+/// Resolves when a person wants to stop.
+pub(crate) async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // A system without it is stopped in other ways.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The first connection of somebody who may come.
+pub(crate) async fn first(client: &Wigwag, only: Option<&str>) -> Result<Connection, Failure> {
+    let mut incoming = client.incoming().await;
+    while let Some(knock) = incoming.next().await {
+        if only.is_some_and(|only| only != knock.peer().as_str()) {
+            knock.decline("Somebody else is expected here.").await;
+        } else if let Ok(connection) = knock.accept().await {
+            return Ok(connection);
+        }
+    }
+    Err(Exit::Failed.because(anyhow!("the client was closed")))
+}

@@ -1,0 +1,138 @@
+// The native client's commands opposite a page with the browser SDK, over the running server.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { wigwag } from './support/binary.js';
+import { BROWSERS, launch } from './support/browser.js';
+import { DEADLINE_MS } from './support/queue.js';
+
+/** @type {Wigwag} */
+let server;
+/** Pages come from an origin of their own, as those of apps do. */
+const site = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<!doctype html><title>test</title>'));
+
+before(async () => {
+  await once(site.listen(0, '127.0.0.1'), 'listening');
+  server = new Wigwag(['serve', '--listen', '127.0.0.1:0', '--data', ':memory:', '--set', 'ice.stun='], {});
+  server.port = await server.told(/listening at=127\.0\.0\.1:(\d+)/);
+});
+after(async () => {
+  await server?.end();
+  site.close();
+});
+
+for (const name of BROWSERS) {
+  describe(`wigwag pipe and ${name}`, () => {
+    let browser;
+    before(async () => { browser = await launch(name); });
+    after(() => browser?.close());
+
+    test('a page connects to a program, and bytes cross both ways', async (t) => {
+      const pipe = await client(t, ['pipe']);
+      const id = await pipe.told(/^I am (\S+)/m);
+      const page = await open(t, browser);
+      const told = page.evaluate(async (whom) => {
+        const connection = await globalThis.w.connect(whom);
+        const heard = connection.once('message');
+        await connection.send(new TextEncoder().encode('from the page\n'));
+        const { data } = await heard;
+        const text = new TextDecoder().decode(data);
+        await connection.send(null);
+        return { text, verified: connection.peer.verified };
+      }, id);
+      await pipe.printed(/from the page\n/);
+      pipe.child.stdin.end('from the program\n');
+      assert.deepEqual(await told, { text: 'from the program\n', verified: 'key' });
+      assert.equal(await pipe.ended, 0);
+    });
+
+    test('a program connects to a page, and the page hears who it is', async (t) => {
+      const page = await open(t, browser);
+      const id = await page.evaluate(() => {
+        globalThis.heard = new Promise((resolve) => globalThis.w.on('connection', ({ connection }) => {
+          connection.on('message', ({ data }) => {
+            if (!(data instanceof ArrayBuffer)) return;
+            resolve({ text: new TextDecoder().decode(data), from: connection.peer.id });
+            connection.send(new TextEncoder().encode('back'));
+            connection.send(null);
+          });
+        }));
+        return globalThis.w.id;
+      });
+      const pipe = await client(t, ['pipe', id]);
+      pipe.child.stdin.end('hello');
+      const { text, from } = await page.evaluate(() => globalThis.heard);
+      assert.equal(text, 'hello');
+      assert.match(from, /^[a-z2-7]{32}$/);
+      assert.equal(await pipe.ended, 0);
+      assert.equal(pipe.out, 'back');
+    });
+  });
+}
+
+/** A command under an identity of its own. */
+async function client(t, args) {
+  const home = await mkdtemp(join(tmpdir(), 'wigwag-client-'));
+  const command = new Wigwag(args, { XDG_DATA_HOME: home, WIGWAG_SERVER: `127.0.0.1:${server.port}` });
+  t.after(async () => {
+    await command.end();
+    await rm(home, { recursive: true });
+  });
+  return command;
+}
+
+/** A page whose `w` is a client of the server. */
+async function open(t, browser) {
+  const context = await browser.createBrowserContext();
+  t.after(() => context.close().catch(() => {}));
+  const page = await context.newPage();
+  await page.goto(`http://127.0.0.1:${site.address().port}/`);
+  await page.evaluate(async (port) => {
+    const { Wigwag } = await import(`http://127.0.0.1:${port}/wigwag.js`);
+    globalThis.w = await Wigwag.open({ servers: `ws://127.0.0.1:${port}/v1` });
+  }, server.port);
+  return page;
+}
+
+/** `wigwag` in a process of its own. */
+class Wigwag {
+  constructor(args, env) {
+    this.child = spawn(wigwag(), args, { env });
+    this.out = '';
+    this.err = '';
+    this.child.stdout.setEncoding('utf8').on('data', (text) => (this.out += text));
+    this.child.stderr.setEncoding('utf8').on('data', (text) => (this.err += text));
+    this.ended = once(this.child, 'close').then(([code]) => code);
+  }
+
+  /** Waits for something on standard error, and returns its first group. */
+  told(pattern) {
+    return this.#until(() => this.err.match(pattern)?.[1], pattern);
+  }
+
+  printed(pattern) {
+    return this.#until(() => pattern.test(this.out), pattern);
+  }
+
+  async #until(look, what) {
+    const deadline = Date.now() + DEADLINE_MS;
+    for (;;) {
+      const seen = look();
+      if (seen) return seen;
+      if (Date.now() > deadline || this.child.exitCode !== null) throw new Error(`no ${what} in:\n${this.out}\n${this.err}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  async end() {
+    this.child.kill('SIGKILL');
+    await this.ended;
+  }
+}

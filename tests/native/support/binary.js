@@ -1,0 +1,17 @@
+// Programs of this house, as cargo has built them or as the surroundings name them.
+
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** Where the server's binary is. */
+export const wigwag = () => built('WIGWAG_BIN', 'wigwag', 'cargo build --bin wigwag');
+
+/** Where the engine's probe is. */
+export const probe = () => built('RTC_PROBE', 'examples/rtc-probe', 'cargo build -p wigwag-rtc --example rtc-probe');
+
+function built(variable, name, how) {
+  const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../../target', import.meta.url));
+  const path = process.env[variable] ?? `${target}/debug/${name}`;
+  if (!existsSync(path)) throw new Error(`there is no ${path}: ${how}, or set ${variable}`);
+  return path;
+}
