@@ -98,6 +98,17 @@ test('a file of 3 MB comes by itself, with progress and the right hash, and a la
   await part(ann, bob);
 });
 
+test('where no path leads from one to the other, words and files cross by the relay, and the card says so', async () => {
+  const [ann, bob] = await pair({ before: walledIn });
+  await ann.says('around the wall');
+  await bob.hears('around the wall');
+  await ann.until(() => document.querySelector('.person .way')?.textContent === 'Using server relay, end-to-end encrypted');
+  const hash = await ann.sendFile('notes.bin', 200_000);
+  assert.equal(await bob.savedHash('notes.bin'), hash);
+  assert.ok(await ann.page.$eval('.person .acts button', (/** @type {any} */ { hidden }) => hidden), 'no picture is offered');
+  await part(ann, bob);
+});
+
 test('a picture comes only after a yes, and goes with a hang-up, the camera with it', async () => {
   const [ann, bob] = await pair();
   await ann.press('Video', '.person');
@@ -278,6 +289,16 @@ async function started(t, options) {
   const own = await Server.start(options);
   t.after(() => own.stop());
   return own;
+}
+
+/** Runs in the page beforehand: nothing but a TURN server would be used, and there is none. */
+function walledIn() {
+  const RTC = globalThis.RTCPeerConnection;
+  globalThis.RTCPeerConnection = class extends RTC {
+    constructor(config) {
+      super({ ...config, iceTransportPolicy: 'relay' });
+    }
+  };
 }
 
 /** Whether the picture of somebody else moves. */
