@@ -72,6 +72,8 @@ export { Finders, Trust, serverFinder };
  * @property {string} device
  * @property {Seal} seal
  * @property {Connection} connection
+ * @property {string} mesh
+ * @property {boolean} claimed whether somebody here who connects waits for it
  */
 
 /** How relayed data is handed in: it takes its turn among the signals. */
@@ -217,6 +219,14 @@ export class Calls {
           use(this.#make({ id: from, device: of, key: heed.key, verified }, seal, { polite, begins: true, mesh: meshOf(sent), rtc, relay, RTC }));
         };
         if (signal?.aborted) return;
+        // The peer's own call, which we heeded a moment ago, is the one that is wanted.
+        const heeded = [...this.#calls.values()].find((each) => each.from === id && (device === undefined || each.device === device)
+          && !each.claimed && each.mesh === meshOf(sent) && each.connection.state === 'connecting' && (key === undefined || key === each.connection.peer.key));
+        if (heeded) {
+          heeded.claimed = true;
+          at = 'path';
+          return use(heeded.connection);
+        }
         this.#outgoing.set(call, {
           to: id, device, call, mesh: meshOf(sent), key, statement: hail.statement, yield: use, hear: (heard) => hear(heard).catch((error) => fail(asError(error))),
         });
@@ -266,14 +276,18 @@ export class Calls {
     if (content) known.connection.take(content);
   }
 
+  /** Our own call to one who calls. @param {string} from @param {string} device @param {string} mesh */
+  #toward(from, device, mesh) {
+    return [...this.#outgoing.values()].find((each) => each.to === from && (each.device === undefined || each.device === device) && each.mesh === mesh);
+  }
+
   /** @param {Heard} heard */
   async #hailed({ from, device, data, polite }) {
     const RTC = this.#RTC;
     const { call } = data;
     const mesh = meshOf(data.meta);
     if (!RTC || this.#hails.has(call) || this.#calls.has(call) || this.#hails.size + this.#calls.size >= CALLS_MAX) return;
-    const ours = [...this.#outgoing.values()].find((each) => (
-      each.to === from && (each.device === undefined || each.device === device) && each.mesh === mesh));
+    const ours = this.#toward(from, device, mesh);
     // Both hail at once: the impolite one's call is the one.
     if (ours && !polite) return;
     this.#hails.add(call);
@@ -294,12 +308,14 @@ export class Calls {
     const heed = await makeHeed(this.#subtle, this.#identity, back, share, hail);
     const half = { call, key: this.#identity.key, share, statement: heed.statement };
     const seal = await Seal.make(this.#subtle, { hails: false, secret, hail, heed: half });
-    if (!seal) return void this.#hails.delete(call);
-    const connection = this.#make(peer, seal, { polite, begins: false, mesh, RTC });
+    // We may have begun to call while this was looked at: the same rule holds.
+    const mine = ours ?? this.#toward(from, device, mesh);
     this.#hails.delete(call);
-    const waiting = ours && this.#outgoing.get(ours.call);
+    if (!seal || (mine && !polite)) return;
+    const connection = this.#make(peer, seal, { polite, begins: false, mesh, RTC });
+    const waiting = mine && (mine.key === undefined || mine.key === hail.key) ? this.#outgoing.get(mine.call) : undefined;
     if (waiting) waiting.yield(connection);
-    else connection.on('open', () => taker.incoming(connection));
+    else connection.on('open', () => this.#calls.get(call)?.claimed || taker.incoming(connection));
     const forget = setTimeout(() => connection.state === 'connecting' && connection.end('timeout', connection.failure()), HEEDED_MS);
     connection.on('open', () => clearTimeout(forget));
     connection.on('closed', () => clearTimeout(forget));
@@ -327,7 +343,7 @@ export class Calls {
     const connection = new Connection(peer, {
       RTCPeerConnection: RTC, config: { iceServers: this.post.ice(), ...rtc }, polite, begins, tell, post: mesh !== '', ...this.#relay(peer, seal, relay), finder: 'server', gone: () => this.#calls.delete(seal.call),
     });
-    this.#calls.set(seal.call, { from: peer.id, device: peer.device, seal, connection });
+    this.#calls.set(seal.call, { from: peer.id, device: peer.device, mesh, seal, connection, claimed: begins });
     this.#watch(connection);
     return connection;
   }

@@ -54,6 +54,28 @@ test('when the way to a peer is lost, the one to the server is looked at, too', 
   assert.equal(alice.doubts, 1);
 });
 
+test('who is hailed while it is about to call has one call: the polite one heeds, and the impolite one passes over', async () => {
+  for (const [polite, kinds, connections] of [[true, ['ww.hail', 'ww.heed'], 1], [false, ['ww.hail'], 0]]) {
+    const [bob, alice] = [await Identity.make(), await client({ accept: () => true })];
+    const called = assert.rejects(alice.calls.connect(bob.id, { deadline: 1_000 }), { reason: 'timeout', at: polite ? 'path' : 'peer' });
+    // Its own hail is not out yet.
+    assert.deepEqual(alice.kinds, []);
+    await alice.hear(bob.id, bob, polite);
+    for (const kind of kinds) await alice.sent(kind);
+    assert.equal(alice.calls.connections.length, connections);
+    await called;
+    assert.deepEqual([alice.kinds.slice(0, 2), alice.calls.connections], [kinds, []]);
+  }
+});
+
+test('who calls a peer whose call it has just heeded waits for that one, and does not hail', async () => {
+  const [bob, alice] = [await Identity.make(), await client({ accept: () => true })];
+  await alice.hear(bob.id, bob);
+  await alice.sent('ww.heed');
+  await assert.rejects(alice.calls.connect(bob.id, { deadline: 300 }), { reason: 'timeout', at: 'path' });
+  assert.ok(!alice.kinds.includes('ww.hail'));
+});
+
 /** Calls without a browser: whatever would make a connection fails the test. */
 async function client({ accept = () => false } = {}) {
   const waiting = new Set();
@@ -87,10 +109,10 @@ async function client({ accept = () => false } = {}) {
     doubt: () => (self.doubts += 1),
     ice: () => [],
   });
-  self.hear = async (from, identity) => {
+  self.hear = async (from, identity, polite = true) => {
     const pair = { namespace: ALICE.namespace, from, device: '', to: ALICE.id };
     const { data } = await makeHail(subtle, identity, pair, { call: makeCall(), share: (await makeShare(subtle)).share });
-    const heard = { from, device: '', kind: 'ww.hail', data, polite: true };
+    const heard = { from, device: '', kind: 'ww.hail', data, polite };
     self.calls.hear(heard);
     return heard;
   };
