@@ -52,7 +52,7 @@ pub(super) fn dependencies(tree: &Tree) -> Vec<Finding> {
         .into_iter()
         .flat_map(toml::Table::keys)
         .map(String::as_str)
-        .filter(|name| !name.starts_with("wigwag-"))
+        .filter(|name| *name != "wigwag" && !name.starts_with("wigwag-"))
         .collect();
     let explained: Vec<(usize, &str)> = page
         .lines()
