@@ -32,12 +32,15 @@ export class Peer {
     this.log = '';
     this.child.stderr?.setEncoding('utf8').on('data', (text) => (this.log = (this.log + text).slice(-8_000)));
     createInterface({ input: /** @type {any} */ (this.child.stdout) }).on('line', (line) => this.#hear(line));
-    this.ended.then(([code]) => this.#lost(new Error(`${this} ended with ${code}\n${this.log}`)));
+    this.ended.then(([code, signal]) => this.#lost(`it ended with ${code ?? signal}`));
+    // Whoever asks is told by the end of the process.
+    this.child.stdin?.on('error', () => {});
   }
 
   /** @type {Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>} */
   #asked = new Map();
   #n = 0;
+  #gone = '';
 
   toString() {
     return `${this.host.name} (${this.kind})`;
@@ -97,6 +100,7 @@ export class Peer {
         failure.message = `${this}, ${word}: ${text}\n${this.log}`;
         reject(failure);
       };
+      if (this.#gone) return end(this.#gone);
       const timer = setTimeout(() => end(`no answer in ${ANSWER_MS / 1000} s`), ANSWER_MS);
       const done = () => (clearTimeout(timer), this.#asked.delete(n));
       this.#asked.set(n, { resolve: (value) => (done(), resolve(value)), reject: ({ message }) => (done(), end(message)) });
@@ -118,8 +122,9 @@ export class Peer {
     else asked?.reject(new Error(error));
   }
 
-  /** @param {Error} error */
-  #lost(error) {
-    for (const { reject } of [...this.#asked.values()]) reject(error);
+  /** @param {string} why */
+  #lost(why) {
+    this.#gone = why;
+    for (const { reject } of [...this.#asked.values()]) reject(new Error(why));
   }
 }
