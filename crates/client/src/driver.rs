@@ -156,8 +156,15 @@ impl Driver {
                 self.ask(id, body.clone(), repeatable, Waiting::Entering { body, again, reply });
             }
             Letter::Forget(id) => {
-                self.asked.remove(&id);
+                let forgotten = self.asked.remove(&id);
                 self.tell(Input::Forget(id));
+                // Where the request is on its way already, we are let in, and nobody wants to be.
+                if let Some(Waiting::Entering { body, .. }) = forgotten
+                    && let Some(name) = room::named(&body)
+                    && !self.rooms.contains_key(&name)
+                {
+                    self.say_goodbye(&name);
+                }
             }
             Letter::Line(Input::Close) => {
                 // The line says goodbye after the calls have said theirs.
@@ -330,7 +337,11 @@ impl Driver {
         self.rooms.remove(name);
         shared.end("left");
         self.tell(Input::Unstand(format!("room {name}")));
-        if let Ok(body) = Body::new(&json!({"type": "room.leave", "room": name})) {
+        self.say_goodbye(name);
+    }
+
+    fn say_goodbye(&mut self, room: &str) {
+        if let Ok(body) = Body::new(&json!({"type": "room.leave", "room": room})) {
             self.tell(Input::Mention(body));
         }
     }

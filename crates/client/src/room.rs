@@ -98,6 +98,12 @@ pub(crate) fn again(first: &Body, name: &str) -> Option<Body> {
     body(&json!({"type": "room.join", "room": name, "create": true, "me": me, "password": password})).ok()
 }
 
+/// Which room a request is about, where it names one.
+pub(crate) fn named(request: &Body) -> Option<String> {
+    let request: Value = serde_json::from_str(request.text()).ok()?;
+    request["room"].as_str().map(str::to_owned)
+}
+
 /// What the driver and the handles share of a room.
 pub(crate) struct Shared {
     pub(crate) name: String,

@@ -185,6 +185,7 @@ mod tests {
         let tree = Tree::of(&[
             ("crates/wire/clippy.toml", "a = 1\n"),
             ("crates/hub/clippy.toml", "a = 2\n"),
+            ("crates/peer/clippy.toml", "a = 1\n"),
             ("crates/discovery/clippy.toml", "a = 1\n"),
             ("crates/sim/clippy.toml", "a = 1\n"),
         ]);

@@ -141,6 +141,21 @@ async fn rooms_have_members_words_state_and_a_host_that_can_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_stops_waiting_for_a_room_is_not_in_it() {
+    let server = quiet().start().await;
+    let (alice, bob) = (open(&server).await, open(&server).await);
+    tokio::select! {
+        biased;
+        _ = alice.join("den") => panic!("no server is that fast"),
+        () = std::future::ready(()) => {}
+    }
+    // An answer to this comes after everything that was asked before.
+    alice.find(&bob.id()).await.unwrap();
+    let den = bob.join("den").await.unwrap();
+    assert!(den.view().mine() && den.view().members().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn presence_signals_and_topics_reach_whoever_asked_for_them() {
     let server = quiet().start().await;
     let (alice, bob) = (open(&server).await, open(&server).await);
