@@ -128,6 +128,9 @@ export class Visitor {
   async barriers(axe) {
     await this.page.evaluate(axe);
     return this.page.evaluate(async () => {
+      // What is fading in has not its own colours yet; what turns for ever, such as a sign of waiting, is not waited for.
+      const passing = document.getAnimations().filter((each) => each.effect?.getComputedTiming().endTime !== Infinity);
+      await Promise.allSettled(passing.map(({ finished }) => finished));
       const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] });
       return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(' | ')}`);
     });
