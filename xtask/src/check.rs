@@ -12,8 +12,11 @@ use crate::{clients, conformance, deny, generate, networks, sdk, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The steps to run; all of them if none is named
+    /// The steps to run; if none is named, all but the long ones
     steps: Vec<String>,
+    /// The long ones, too
+    #[arg(long)]
+    all: bool,
     /// List the steps and what each of them proves
     #[arg(long)]
     list: bool,
@@ -26,11 +29,12 @@ pub(crate) struct Args {
 pub(crate) fn run(house: &House, args: &Args) -> Result<ExitCode> {
     if args.list {
         for step in STEPS {
-            println!("{:<12} {}", step.name, step.proves);
+            let long = if LONG.contains(&step.name) { " (long: by name, or with --all)" } else { "" };
+            println!("{:<12} {}{long}", step.name, step.proves);
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let chosen = choose(&args.steps)?;
+    let chosen = choose(&args.steps, args.all)?;
     let mut tally = Tally::default();
     let mut rows: Vec<(&str, Outcome)> = Vec::new();
     let mut stopped = false;
@@ -144,6 +148,9 @@ const STEPS: &[Step] = &[
     Step { name: "matchbox", proves: "matchbox's native sockets work unchanged", run: clients::matchbox },
 ];
 
+/// Steps that take minutes and much of the machine: they run where they are named, or all are asked for.
+const LONG: &[&str] = &["networks"];
+
 enum Outcome {
     Green(Duration),
     Failed(Duration),
@@ -151,11 +158,15 @@ enum Outcome {
     NotRun,
 }
 
-fn choose(names: &[String]) -> Result<Vec<&'static Step>> {
+fn choose(names: &[String], all: bool) -> Result<Vec<&'static Step>> {
     if let Some(unknown) = names.iter().find(|name| !STEPS.iter().any(|step| step.name == **name)) {
         bail!("no step is called {unknown}; `cargo xtask check --list` names them");
     }
-    Ok(STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| name == step.name)).collect())
+    let is_wanted = |step: &&Step| {
+        let is_named = names.iter().any(|name| name == step.name);
+        all || is_named || (names.is_empty() && !LONG.contains(&step.name))
+    };
+    Ok(STEPS.iter().filter(is_wanted).collect())
 }
 
 fn green(command: &mut std::process::Command) -> Result<()> {
