@@ -182,7 +182,7 @@ impl Builder {
             key: (!self.guest).then(|| signer.key()),
         };
         let line = Line::new(Config { hello, ..Config::new(servers) }, dice()?).map_err(|_| OpenError::NoServer)?;
-        let calls = Calls::new(Box::new(Shared(Arc::clone(&signer))), self.pins, dice()?);
+        let calls = Calls::new(Box::new(Arc::clone(&signer)), self.pins, dice()?);
         Ok(driver::start(Setup {
             line,
             calls,
@@ -197,19 +197,6 @@ impl Builder {
             own_ice: self.ice.is_some(),
             tls: socket::tls(&self.roots).map_err(OpenError::System)?,
         }))
-    }
-}
-
-/// A signer for the calls, which want one of their own.
-struct Shared(Arc<dyn Signer + Send + Sync>);
-
-impl Signer for Shared {
-    fn key(&self) -> wigwag_wire::PublicKey {
-        self.0.key()
-    }
-
-    fn sign(&self, message: &[u8]) -> String {
-        self.0.sign(message)
     }
 }
 

@@ -67,33 +67,13 @@ impl Message {
     }
 }
 
-impl From<&str> for Message {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<String> for Message {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<Bytes> for Message {
-    fn from(bytes: Bytes) -> Self {
-        Self::Binary(bytes)
-    }
-}
-
-impl From<Vec<u8>> for Message {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Binary(bytes.into())
-    }
-}
-
-impl From<&[u8]> for Message {
-    fn from(bytes: &[u8]) -> Self {
-        Self::Binary(Bytes::copy_from_slice(bytes))
+/// Texts and bytes, as the engine takes them.
+impl<T: Into<wigwag_rtc::Message>> From<T> for Message {
+    fn from(message: T) -> Self {
+        match message.into() {
+            wigwag_rtc::Message::Text(text) => Self::Text(text),
+            wigwag_rtc::Message::Binary(bytes) => Self::Binary(bytes),
+        }
     }
 }
 

@@ -279,7 +279,7 @@ impl Driver {
             Asked::Standing(key) => {
                 if let Some(name) = key.strip_prefix("room ") {
                     let heard = self.rooms.get(name).map(|entered| entered.shared.rejoined(&frame));
-                    self.room_heard(name.to_owned().as_str(), heard);
+                    self.room_heard(name, heard);
                 } else if let Some(refused) = frame.refused() {
                     self.fault(refused.code, refused.message);
                 }

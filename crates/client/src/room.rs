@@ -68,7 +68,7 @@ impl JoinOptions {
         let is_new = room.0.shared.view.lock().is_new();
         let options = self.options();
         if is_new && options.as_object().is_some_and(|options| !options.is_empty()) {
-            room.order(&mut with(options, &[("type", "room.set".into())])).await?;
+            room.set(options).await?;
         }
         Ok(())
     }
@@ -236,27 +236,27 @@ impl Room {
 
     /// The host says who may speak.
     pub async fn set_mode(&self, mode: Mode) -> Result<(), AskError> {
-        self.order(&mut json!({"type": "room.set", "mode": mode})).await
+        self.order(json!({"type": "room.set", "mode": mode})).await
     }
 
     /// The host changes options; fields as in `room.set` of `spec/protocol.md`.
     pub async fn set(&self, options: Value) -> Result<(), AskError> {
-        self.order(&mut with(options, &[("type", "room.set".into())])).await
+        self.order(with(options, &[("type", "room.set".into())])).await
     }
 
     /// The host makes another member the host.
     pub async fn transfer(&self, id: &str, device: Option<&str>) -> Result<(), AskError> {
-        self.order(&mut json!({"type": "room.transfer", "id": id, "device": device})).await
+        self.order(json!({"type": "room.transfer", "id": id, "device": device})).await
     }
 
     /// The host sends a member away; it may come back.
     pub async fn kick(&self, id: &str, reason: Option<&str>) -> Result<(), AskError> {
-        self.order(&mut json!({"type": "room.kick", "id": id, "reason": reason})).await
+        self.order(json!({"type": "room.kick", "id": id, "reason": reason})).await
     }
 
     /// The host sends an id away for good.
     pub async fn ban(&self, id: &str, reason: Option<&str>) -> Result<(), AskError> {
-        self.order(&mut json!({"type": "room.ban", "id": id, "reason": reason})).await
+        self.order(json!({"type": "room.ban", "id": id, "reason": reason})).await
     }
 
     /// A join code for the room; the one before it is void.
@@ -280,9 +280,9 @@ impl Room {
     }
 
     /// An order of the host, with its term.
-    async fn order(&self, request: &mut Value) -> Result<(), AskError> {
+    async fn order(&self, request: Value) -> Result<(), AskError> {
         let term = self.0.shared.view.lock().term;
-        let request = with(request.take(), &[("room", self.name().into()), ("term", term.into())]);
+        let request = with(request, &[("room", self.name().into()), ("term", term.into())]);
         self.ask(&request, false).await.map(drop)
     }
 

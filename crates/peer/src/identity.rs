@@ -1,5 +1,7 @@
 //! Who a program is: a key, and what it signs with it. Whose signature something is.
 
+use std::sync::Arc;
+
 use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::Signer as _;
 use p256::ecdsa::signature::Verifier as _;
@@ -14,6 +16,16 @@ pub trait Signer {
 
     /// A signature over this, as it stands on the wire.
     fn sign(&self, message: &[u8]) -> String;
+}
+
+impl<S: Signer + ?Sized> Signer for Arc<S> {
+    fn key(&self) -> PublicKey {
+        (**self).key()
+    }
+
+    fn sign(&self, message: &[u8]) -> String {
+        (**self).sign(message)
+    }
 }
 
 /// A key that this program holds itself.

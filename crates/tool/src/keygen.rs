@@ -1,10 +1,11 @@
 //! `wigwag keygen`: a new key pair for a peer.
 
 use serde::Serialize;
+use wigwag::Signer;
 
 use crate::args::KeygenArgs;
 use crate::exit::{Exit, Failure};
-use crate::identity::Identity;
+use crate::identity;
 use crate::out::Out;
 
 #[derive(Serialize)]
@@ -20,15 +21,15 @@ struct KeyPair {
 
 /// Makes a key pair and shows it; the secret goes into a file if one is named.
 pub(crate) fn run(out: &mut Out, args: &KeygenArgs) -> Result<Exit, Failure> {
-    let identity = Identity::make().map_err(|why| Exit::Failed.because(why))?;
+    let made = identity::make().map_err(|why| Exit::Failed.because(why))?;
     if let Some(path) = &args.out {
-        identity.write(path).map_err(|why| Exit::Io.because(why))?;
+        identity::write(&made, path).map_err(|why| Exit::Io.because(why))?;
     }
-    let public = identity.public();
+    let public = made.key();
     let pair = KeyPair {
         public: public.to_string(),
         id: public.id().to_string(),
-        secret: args.out.is_none().then(|| identity.secret()),
+        secret: args.out.is_none().then(|| identity::secret(&made)),
     };
     if args.json {
         return out.json(&pair);

@@ -19,7 +19,7 @@ mod watch;
 mod web;
 mod whoami;
 
-pub use self::args::Command;
+pub use self::args::{Command, seconds};
 use self::exit::{Exit, Failure};
 use self::out::Out;
 

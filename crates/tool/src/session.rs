@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use tokio::runtime::Runtime;
-use wigwag::{AskError, CallError, Connection, Identity, Loopback, OpenError, Wigwag};
+use wigwag::{AskError, CallError, Connection, Loopback, OpenError, Wigwag};
 
 use crate::args::PeerArgs;
 use crate::exit::{Exit, Failure};
@@ -21,8 +21,8 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 
 /// A client under the identity that was asked for.
 pub(crate) async fn open(args: &PeerArgs) -> Result<Wigwag, Failure> {
-    let (own, _, _) = identity::Identity::of(&args.identity).map_err(|why| Exit::Io.because(why))?;
-    let mut builder = Wigwag::builder().identity(Identity::ed25519(&own.seed())).deadline(args.timeout);
+    let (own, _, _) = identity::of(&args.identity).map_err(|why| Exit::Io.because(why))?;
+    let mut builder = Wigwag::builder().identity(own).deadline(args.timeout);
     if args.loopback {
         builder = builder.loopback(Loopback::Only);
     }

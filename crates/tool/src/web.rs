@@ -12,14 +12,9 @@ use tokio_rustls::TlsConnector;
 use wigwag_conform::live::{self, Base, Dial, Line};
 use wigwag_conform::player::Request;
 
-/// Reads a URL as people write it: without a scheme TLS is meant, but for this machine.
+/// Reads a URL as people write it, as the client does: without a scheme TLS is meant, but for this machine; without a path, `/v1`.
 pub(crate) fn read(url: &str) -> Option<Base> {
-    if url.contains("://") {
-        return Base::parse(url);
-    }
-    let plain = Base::parse(&format!("ws://{url}"))?;
-    let here = plain.host == "localhost" || plain.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-    if here { Some(plain) } else { Base::parse(&format!("wss://{url}")) }
+    Base::parse(&wigwag::address(url).ok()?)
 }
 
 /// Connections to a server, with TLS where the URL says so and a certificate that this machine trusts.
@@ -80,4 +75,23 @@ pub(crate) fn judge() -> anyhow::Result<Arc<WebPkiServerVerifier>> {
 
 pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn a_bare_host_means_tls_and_this_machine_means_none() {
+        for (url, meant) in [
+            ("wigwag.example.org", "wss://wigwag.example.org/v1"),
+            ("localhost:8080", "ws://localhost:8080/v1"),
+            ("127.0.0.1:8080", "ws://127.0.0.1:8080/v1"),
+            ("https://a.example/", "wss://a.example/v1"),
+            ("ws://a.example/signal/v1", "ws://a.example/signal/v1"),
+        ] {
+            assert_eq!(read(url).map(|base| base.to_string()).as_deref(), Some(meant));
+        }
+        assert_eq!(read("ftp://a.example"), None);
+    }
 }

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
+use wigwag::Signer;
 
 use crate::args::WhoamiArgs;
 use crate::exit::{Exit, Failure};
-use crate::identity::Identity;
+use crate::identity;
 use crate::out::Out;
 
 #[derive(Serialize)]
@@ -20,8 +21,8 @@ struct Who {
 
 /// Shows who we are, and makes us somebody where we are nobody yet.
 pub(crate) fn run(out: &mut Out, args: &WhoamiArgs) -> Result<Exit, Failure> {
-    let (identity, file, new) = Identity::of(&args.identity).map_err(|why| Exit::Io.because(why))?;
-    let public = identity.public();
+    let (own, file, new) = identity::of(&args.identity).map_err(|why| Exit::Io.because(why))?;
+    let public = own.key();
     let who = Who { id: public.id().to_string(), public: public.to_string(), file, new };
     if args.json {
         return out.json(&who);

@@ -20,7 +20,7 @@ use crate::web;
 
 /// Examines, and tells of each thing as soon as it is known.
 pub(crate) fn run(out: &mut Out, args: &DoctorArgs) -> Result<Exit, Failure> {
-    let base = read(&args.url).ok_or_else(|| {
+    let base = web::read(&args.url).ok_or_else(|| {
         Exit::Usage.because(anyhow!("{:?} is not a URL such as \"wss://wigwag.example.org\"", args.url))
     })?;
     let runtime =
@@ -48,29 +48,4 @@ async fn examine(report: &mut Report<'_>, base: &Base, namespace: &str, patience
     ice::examine(report, &session.welcome, patience).await?;
     session.end().await;
     Ok(())
-}
-
-/// Reads a URL as people write it. The native protocol is at `/v1` where nothing else is said.
-fn read(url: &str) -> Option<Base> {
-    let base = web::read(url)?;
-    Some(if base.path == "/" { base.at("/v1") } else { base })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::read;
-
-    #[test]
-    fn a_bare_host_means_tls_and_this_machine_means_none() {
-        for (url, meant) in [
-            ("wigwag.example.org", "wss://wigwag.example.org/v1"),
-            ("localhost:8080", "ws://localhost:8080/v1"),
-            ("127.0.0.1:8080", "ws://127.0.0.1:8080/v1"),
-            ("https://a.example/", "wss://a.example/v1"),
-            ("ws://a.example/signal/v1", "ws://a.example/signal/v1"),
-        ] {
-            assert_eq!(read(url).map(|base| base.to_string()).as_deref(), Some(meant));
-        }
-        assert_eq!(read("ftp://a.example"), None);
-    }
 }

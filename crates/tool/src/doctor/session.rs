@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
+use wigwag::Signer;
 use wigwag_conform::live::{Base, Line};
 use wigwag_wire::code::{Class, Code};
 use wigwag_wire::signature::HelloStatement;
@@ -18,7 +19,7 @@ use wigwag_wire::signature::HelloStatement;
 use super::reach;
 use super::report::{Finding, Report, Verdict};
 use crate::exit::Failure;
-use crate::identity::Identity;
+use crate::identity;
 
 /// A clock that is wrong by more than this makes credentials and sightings fail.
 const CLOCK: Duration = Duration::from_secs(30);
@@ -86,12 +87,12 @@ impl Session {
         patience: Duration,
     ) -> Result<Option<Self>, Failure> {
         let entered = async {
-            let identity = Identity::make()?;
-            let key = identity.public();
+            let own = identity::make()?;
+            let key = own.key();
             let id = key.id().to_string();
             let Challenge { nonce, server, .. } = challenge;
             let statement = HelloStatement { server, nonce, namespace, id: &id, device: "", key: &key };
-            let signature = identity.sign(&statement.bytes());
+            let signature = own.sign(&statement.bytes());
             let mut hello = json!({"type": "hello", "n": 1, "key": key.to_string(), "signature": signature});
             if !namespace.is_empty() {
                 hello["namespace"] = namespace.into();
