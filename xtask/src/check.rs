@@ -99,6 +99,14 @@ const STEPS: &[Step] = &[
         },
     },
     Step {
+        name: "server",
+        proves: "the server builds alone, without the commands for peers",
+        run: |house, _| {
+            let mut clippy = house.cargo(["clippy", "-p", "wigwag-server", "--no-default-features", "--locked"]);
+            green(clippy.args(["--", "--deny", "warnings"]))
+        },
+    },
+    Step {
         name: "doc",
         proves: "the documentation builds without a warning",
         run: |house, _| {
@@ -149,7 +157,7 @@ const STEPS: &[Step] = &[
 ];
 
 /// Steps that take minutes and much of the machine: they run where they are named, or all are asked for.
-const LONG: &[&str] = &["networks"];
+const LONG: &[&str] = &["server", "networks"];
 
 enum Outcome {
     Green(Duration),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueHint};
+use wigwag_terminal::seconds;
 
 /// What the tool can do.
 #[derive(Subcommand, Debug)]
@@ -228,13 +229,4 @@ pub(crate) struct IdentityArgs {
     /// The file with the secret of the identity, as `keygen --out` writes it [default: one in your data folder, made when it is first needed]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, env = "WIGWAG_IDENTITY")]
     pub(crate) identity: Option<PathBuf>,
-}
-
-/// Reads a span in seconds, for clap.
-pub fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is wanted")?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(time) if !time.is_zero() => Ok(time),
-        _ => Err("a number of seconds is wanted".into()),
-    }
 }

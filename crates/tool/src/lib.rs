@@ -7,21 +7,21 @@
 mod args;
 mod chat;
 mod doctor;
-pub mod exit;
 mod find;
 mod forward;
 mod identity;
 mod keygen;
-pub mod out;
 mod pipe;
 mod session;
 mod watch;
 mod web;
 mod whoami;
 
-pub use self::args::{Command, seconds};
-use self::exit::{Exit, Failure};
-use self::out::Out;
+use wigwag_terminal::exit::{Exit, Failure};
+use wigwag_terminal::out::Out;
+use wigwag_terminal::{exit, out};
+
+pub use self::args::Command;
 
 /// Does what the arguments ask for.
 pub fn run(command: &Command, out: &mut Out) -> Result<Exit, Failure> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use wigwag_tool::{exit, seconds};
+use wigwag_terminal::{exit, seconds};
 
 use crate::config::{Compat, Flag, Raw};
 
@@ -21,7 +21,7 @@ use crate::config::{Compat, Flag, Raw};
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     max_term_width = 110,
-    after_help = EXAMPLES,
+    after_help = examples(),
     after_long_help = after_long_help(),
 )]
 pub(super) struct Cli {
@@ -37,14 +37,24 @@ Examples:
   wigwag --listen 127.0.0.1:9000 --data :memory:  serve to this machine, keep nothing
   wigwag config print > wigwag.toml               write a configuration to start from
   wigwag --config wigwag.toml                     serve with it
-  wigwag health                                   ask the server on this machine how it is
+  wigwag health                                   ask the server on this machine how it is";
+
+#[cfg(feature = "client")]
+const CLIENT_EXAMPLES: &str = "
   wigwag doctor wigwag.example.org                find out what is wrong between here and a server";
+#[cfg(not(feature = "client"))]
+const CLIENT_EXAMPLES: &str = "";
+
+fn examples() -> String {
+    format!("{EXAMPLES}{CLIENT_EXAMPLES}")
+}
 
 fn after_long_help() -> String {
     format!(
-        "{EXAMPLES}\n\n{}\n\
+        "{}\n\n{}\n\
          Every key of the configuration can be set by --set, by a variable of the environment, or in a file; \
          `wigwag config print` lists them all.",
+        examples(),
         exit::plain()
     )
 }
@@ -65,6 +75,7 @@ pub(super) enum Command {
     /// and asked again. (A ToM server has one network for all: ask one that nobody uses.) What a server promises and does not keep
     /// is shown with what was expected and what came. Promises that only Wigwag makes are asked of a Wigwag server, and of others with --strict.
     Conform(ConformArgs),
+    #[cfg(feature = "client")]
     #[command(flatten)]
     Tool(wigwag_tool::Command),
     /// Print the version

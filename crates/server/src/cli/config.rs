@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use wigwag_tool::exit::{Exit, Failure};
-use wigwag_tool::out::{Out, complain};
+use wigwag_terminal::exit::{Exit, Failure};
+use wigwag_terminal::out::{Out, complain};
 
 use super::args::{PrintFormat, ServeArgs};
 use crate::config::{self, Compat, Flag, Loaded, Problems, Sources};

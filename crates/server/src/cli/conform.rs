@@ -9,8 +9,8 @@ use anyhow::anyhow;
 use serde::Serialize;
 use wigwag_conform::live::{Base, Checked, Dial, Plan, Verdict, is_wigwag, reach};
 use wigwag_conform::{DIALECTS, Dialect, Script, scripts};
-use wigwag_tool::exit::{Exit, Failure};
-use wigwag_tool::out::{Out, Paint, Progress};
+use wigwag_terminal::exit::{Exit, Failure};
+use wigwag_terminal::out::{Out, Paint, Progress};
 
 use super::args::ConformArgs;
 use super::reach::{Place, connect};

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use clap::CommandFactory;
 use clap_mangen::Man;
-use wigwag_tool::exit::{EXITS, Exit, Failure};
+use wigwag_terminal::exit::{EXITS, Exit, Failure};
 
 use super::args::Cli;
 

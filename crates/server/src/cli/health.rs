@@ -10,8 +10,8 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use wigwag_conform::live::Line;
-use wigwag_tool::exit::{Exit, Failure};
-use wigwag_tool::out::Out;
+use wigwag_terminal::exit::{Exit, Failure};
+use wigwag_terminal::out::Out;
 
 use super::args::{HealthArgs, ServeArgs};
 use super::reach::{self, Place};

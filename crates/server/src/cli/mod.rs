@@ -16,8 +16,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use tracing::warn;
-pub use wigwag_tool::exit::{self, Exit, Failure};
-use wigwag_tool::out::{self, Out};
+pub use wigwag_terminal::exit::{self, Exit, Failure};
+use wigwag_terminal::out::{self, Out};
 
 use self::args::{Cli, Command, ConfigCommand, ServeArgs};
 use crate::config::{Flag, Loaded};
@@ -70,6 +70,7 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
         Command::Config(ConfigCommand::Check { serve }) => config::check(out, &serve),
         Command::Health(args) => health::run(out, &args),
         Command::Conform(args) => conform::run(out, &args),
+        #[cfg(feature = "client")]
         Command::Tool(command) => wigwag_tool::run(&command, out),
         Command::Version { json: true } => out.json(&VERSION),
         Command::Version { json: false } => {
