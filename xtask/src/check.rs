@@ -82,7 +82,9 @@ const STEPS: &[Step] = &[
         proves: "the code is formatted",
         run: |house, _| {
             green(&mut house.cargo(["fmt", "--all", "--check"]))?;
-            green(&mut house.cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
+            green(&mut house.cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
+            let apart = ["fmt", "--manifest-path", "tests/matchbox/Cargo.toml", "--all", "--check"];
+            green(&mut house.cargo(apart))
         },
     },
     Step { name: "tidy", proves: "spec, source and papers agree", run: |house, _| tidy::check(house) },
@@ -153,7 +155,11 @@ const STEPS: &[Step] = &[
         proves: "peers come together behind every kind of network, or are told why not",
         run: networks::check,
     },
-    Step { name: "matchbox", proves: "matchbox's native sockets work unchanged", run: clients::matchbox },
+    Step {
+        name: "matchbox",
+        proves: "matchbox's native sockets work unchanged, and with identities by our signaller",
+        run: clients::matchbox,
+    },
 ];
 
 /// Steps that take minutes and much of the machine: they run where they are named, or all are asked for.

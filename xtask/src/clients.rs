@@ -20,10 +20,10 @@ pub(crate) fn browsers(house: &House, tally: &mut Tally) -> Result<()> {
     finish(house, &mut tests, tally)
 }
 
-/// Runs matchbox's native sockets.
+/// Runs matchbox's native sockets, unchanged and with our signaller.
 pub(crate) fn matchbox(house: &House, tally: &mut Tally) -> Result<()> {
     house.build()?;
-    let mut tests = house.cargo(["test", "--locked", "--manifest-path", "tests/matchbox/Cargo.toml"]);
+    let mut tests = house.cargo(["test", "--workspace", "--locked", "--manifest-path", "tests/matchbox/Cargo.toml"]);
     tests.env("CARGO_TARGET_DIR", house.scratch("matchbox"));
     finish(house, &mut tests, tally)
 }

@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wigwag_peer::calls::{CallError, Connect, ConnectId};
 use wigwag_peer::heard::{AckHeard, DeliveryHeard};
 use wigwag_peer::{AskId, Body, Frame, Input, Standing, Status, heard};
+use wigwag_rtc::Engine;
 use wigwag_wire::{PeerId, PublicKey};
 
 use crate::asking;
@@ -22,7 +23,7 @@ use crate::connection::Connection;
 use crate::error::AskError;
 use crate::event::{Event, Events, Found};
 use crate::incoming::Incoming;
-use crate::post::{Letter, Post};
+use crate::post::{Letter, OwnEngine, Post};
 use crate::room::{self, JoinOptions, Room};
 
 /// Knocks that wait for somebody to decide.
@@ -312,6 +313,7 @@ struct Wish {
     key: Option<PublicKey>,
     meta: Option<Box<RawValue>>,
     deadline: Option<Duration>,
+    engine: OwnEngine,
 }
 
 impl Connecting {
@@ -338,6 +340,12 @@ impl Connecting {
         self.wish.deadline = Some(deadline);
         self
     }
+
+    /// Over an engine of its own, instead of the client's.
+    pub fn engine(mut self, engine: impl Engine) -> Self {
+        self.wish.engine = Some(Arc::new(engine));
+        self
+    }
 }
 
 impl IntoFuture for Connecting {
@@ -345,14 +353,14 @@ impl IntoFuture for Connecting {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, to, wish: Wish { device, key, meta, deadline } } = self;
+        let Self { client, to, wish: Wish { device, key, meta, deadline, engine } } = self;
         Box::pin(async move {
             let to = PeerId::new(&to).map_err(|_| CallError::Failed(format!("{to:?} is no id of a peer")))?;
             let id = ConnectId(client.0.numbers.next());
             let patience =
                 deadline.map_or(Connect::PATIENCE_MS, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
             let wish = Connect { device, key, meta, patience, ..Connect::to(to) };
-            let letter = |reply| Letter::Connect { id, wish, reply };
+            let letter = |reply| Letter::Connect { id, wish, engine, reply };
             asking::wait(&client.0.post, letter, Letter::Abort(id), || CallError::Closed).await
         })
     }

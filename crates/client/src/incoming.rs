@@ -1,12 +1,15 @@
 //! Those who want a connection with us.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
 use wigwag_peer::calls::{CallError, KnockId, Remote};
 use wigwag_peer::trust::Verified;
+use wigwag_rtc::Engine;
 use wigwag_wire::{PeerId, PublicKey};
 
 use crate::connection::Connection;
-use crate::post::{Letter, Post};
+use crate::post::{Letter, OwnEngine, Post};
 
 /// Those who want a connection, one after the other. While it is there, somebody answers; when it is dropped, everybody is declined.
 pub struct Incoming(pub(crate) mpsc::Receiver<Knock>);
@@ -62,10 +65,19 @@ impl Knock {
     }
 
     /// Lets it in. Returns when the connection is open, or with the reason why it is not.
-    pub async fn accept(mut self) -> Result<Connection, CallError> {
+    pub async fn accept(self) -> Result<Connection, CallError> {
+        self.accept_over(None).await
+    }
+
+    /// Lets it in over an engine of its own, instead of the client's.
+    pub async fn accept_with(self, engine: impl Engine) -> Result<Connection, CallError> {
+        self.accept_over(Some(Arc::new(engine))).await
+    }
+
+    async fn accept_over(mut self, engine: OwnEngine) -> Result<Connection, CallError> {
         self.answered = true;
         let (reply, answer) = oneshot::channel();
-        let sent = self.post.send(Letter::Accept { knock: self.id, reply }).await;
+        let sent = self.post.send(Letter::Accept { knock: self.id, engine, reply }).await;
         sent.map_err(|_| CallError::Closed)?;
         answer.await.unwrap_or(Err(CallError::Closed))
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use wigwag_peer::calls::{CallError, Connect, ConnectId, ConnectionId, EngineEvent, KnockId};
 use wigwag_peer::{AskId, Body, Frame, Input, SocketId};
+use wigwag_rtc::Engine;
 use wigwag_wire::{PeerId, PublicKey};
 
 use crate::connection::Connection;
@@ -23,6 +24,9 @@ pub(crate) fn post() -> (Post, mpsc::Receiver<Letter>) {
     mpsc::channel(POST_MAX)
 }
 
+/// What carries one connection instead of the client's engine.
+pub(crate) type OwnEngine = Option<Arc<dyn Engine>>;
+
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<T>;
 
@@ -39,13 +43,13 @@ pub(crate) enum Letter {
     /// Leave a room.
     Leave(Arc<room::Shared>),
     /// Connect to a peer.
-    Connect { id: ConnectId, wish: Connect, reply: Reply<Result<Connection, CallError>> },
+    Connect { id: ConnectId, wish: Connect, engine: OwnEngine, reply: Reply<Result<Connection, CallError>> },
     /// No longer.
     Abort(ConnectId),
     /// From now on somebody decides about those who want a connection.
     Listen(mpsc::Sender<Knock>),
     /// Let somebody in.
-    Accept { knock: KnockId, reply: Reply<Result<Connection, CallError>> },
+    Accept { knock: KnockId, engine: OwnEngine, reply: Reply<Result<Connection, CallError>> },
     /// Do not.
     Decline(KnockId, String),
     /// End a connection.

@@ -15,7 +15,7 @@ const OPENING_SENTENCES: usize = 3;
 const GUARDED: &[&str] = &["crates/wire", "crates/hub", "crates/peer", "crates/discovery", "crates/sim"];
 
 /// Packages outside the workspace.
-const APART: &[&str] = &["fuzz/", "tests/matchbox/"];
+const APART: &[&str] = &["fuzz/", "sdk/matchbox/", "tests/matchbox/"];
 
 /// The copies of the pure crates' guard are identical, because clippy merges nothing.
 pub(super) fn guards(tree: &Tree) -> Vec<Finding> {

@@ -18,7 +18,7 @@ use crate::connection::{Connection, Ended, Standing};
 use crate::event::Event;
 use crate::incoming::Knock;
 use crate::link::Link;
-use crate::post::{Letter, Reply};
+use crate::post::{Letter, OwnEngine, Reply};
 
 type Wish = Reply<Result<Connection, CallError>>;
 
@@ -28,9 +28,9 @@ pub(super) struct Calling {
     settings: Settings,
     own_ice: bool,
     listener: Option<mpsc::Sender<Knock>>,
-    wishes: BTreeMap<ConnectId, Wish>,
+    wishes: BTreeMap<ConnectId, (Wish, OwnEngine)>,
     /// Who accepted, until it is known which connection comes of it.
-    accepting: Option<Wish>,
+    accepting: Option<(Wish, OwnEngine)>,
     links: BTreeMap<ConnectionId, Live>,
     /// Pins that are to be set before the next input.
     pub(super) pins: Vec<(wigwag_wire::PeerId, wigwag_wire::PublicKey)>,
@@ -38,6 +38,8 @@ pub(super) struct Calling {
 
 struct Live {
     remote: Remote,
+    /// What carries it, where it is not the client's engine.
+    engine: OwnEngine,
     link: Option<Link>,
     standing: watch::Sender<Standing>,
     /// Who accepted it and waits.
@@ -68,8 +70,8 @@ impl Calling {
     /// What a letter means to the calls.
     pub(super) fn open(&mut self, letter: Letter) -> Option<Input> {
         Some(match letter {
-            Letter::Connect { id, wish, reply } => {
-                self.wishes.insert(id, reply);
+            Letter::Connect { id, wish, engine, reply } => {
+                self.wishes.insert(id, (reply, engine));
                 Input::Connect(id, wish)
             }
             Letter::Abort(id) => {
@@ -80,8 +82,8 @@ impl Calling {
                 self.listener = Some(listener);
                 return None;
             }
-            Letter::Accept { knock, reply } => {
-                self.accepting = Some(reply);
+            Letter::Accept { knock, engine, reply } => {
+                self.accepting = Some((reply, engine));
                 Input::Accept(knock)
             }
             Letter::Decline(knock, why) => Input::Decline(knock, why),
@@ -109,7 +111,7 @@ impl Driver {
             self.carry_out_call(output);
         }
         // Whoever accepted a knock that is gone by now.
-        if let Some(waiting) = self.calling.accepting.take() {
+        if let Some((waiting, _)) = self.calling.accepting.take() {
             let _ = waiting.send(Err(CallError::Left));
         }
     }
@@ -130,14 +132,18 @@ impl Driver {
             Output::Knock { knock, remote } => self.knock(knock, remote),
             Output::Unknock(_) => {}
             Output::Connecting { connection, remote, connect } => {
-                let waiting = if connect.is_none() { self.calling.accepting.take() } else { None };
+                let (waiting, engine) = match connect {
+                    None => self.calling.accepting.take().unzip(),
+                    Some(id) => (None, self.calling.wishes.get_mut(&id).map(|(_, engine)| engine.take())),
+                };
+                let engine = engine.flatten();
                 let (standing, _) = watch::channel(Standing { state: ConnectionState::Connecting, ended: None });
-                self.calling.links.insert(connection, Live { remote, link: None, standing, waiting });
+                self.calling.links.insert(connection, Live { remote, engine, link: None, standing, waiting });
             }
             Output::Order(connection, order) => self.order(connection, order),
             Output::Connected { connection, connect } => self.connected(connection, connect),
             Output::Failed { connect, error } => {
-                if let Some(reply) = self.calling.wishes.remove(&connect) {
+                if let Some((reply, _)) = self.calling.wishes.remove(&connect) {
                     let _ = reply.send(Err(error));
                 }
             }
@@ -184,6 +190,7 @@ impl Driver {
         let Some(live) = links.get_mut(&connection) else { return };
         if order == Order::Begin {
             let Some(post) = self.post.upgrade() else { return };
+            let engine = live.engine.as_ref().unwrap_or(engine);
             live.link = Some(Link::begin(connection, &**engine, settings.clone(), post));
             return;
         }
@@ -196,7 +203,8 @@ impl Driver {
 
     fn connected(&mut self, connection: ConnectionId, connect: Option<ConnectId>) {
         let Some(live) = self.calling.links.get_mut(&connection) else { return };
-        let waiting = connect.and_then(|connect| self.calling.wishes.remove(&connect)).or(live.waiting.take());
+        let wish = connect.and_then(|connect| self.calling.wishes.remove(&connect)).map(|(wish, _)| wish);
+        let waiting = wish.or(live.waiting.take());
         let parts = live.link.as_ref().and_then(Link::parts);
         let (Some(parts), Some(post)) = (parts, self.post.upgrade()) else { return };
         let standing = live.standing.subscribe();

@@ -34,8 +34,15 @@ impl Server {
     }
 
     /// The URL under which sockets join a room.
+    #[allow(dead_code, reason = "each test file joins in its way")]
     pub fn room(&self, name: &str) -> String {
         format!("ws://{}/matchbox/{name}", self.address)
+    }
+
+    /// The URL of a room for sockets that speak the server's own protocol.
+    #[allow(dead_code, reason = "each test file joins in its way")]
+    pub fn native(&self, name: &str) -> String {
+        format!("ws://{}/{name}", self.address)
     }
 }
 
