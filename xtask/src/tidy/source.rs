@@ -12,7 +12,8 @@ const LONG_FILES: &[(&str, &str)] = &[];
 const OPENING_SENTENCES: usize = 3;
 
 /// The pure crates: each carries the same `clippy.toml`.
-const GUARDED: &[&str] = &["crates/wire", "crates/hub", "crates/peer", "crates/discovery", "crates/sim"];
+const GUARDED: &[&str] =
+    &["crates/wire", "crates/hub", "crates/peer", "crates/discovery", "crates/files", "crates/sim"];
 
 /// Packages outside the workspace.
 const APART: &[&str] = &["fuzz/", "sdk/matchbox/", "tests/matchbox/"];
@@ -187,6 +188,7 @@ mod tests {
             ("crates/hub/clippy.toml", "a = 2\n"),
             ("crates/peer/clippy.toml", "a = 1\n"),
             ("crates/discovery/clippy.toml", "a = 1\n"),
+            ("crates/files/clippy.toml", "a = 1\n"),
             ("crates/sim/clippy.toml", "a = 1\n"),
         ]);
         expect(&guards(&tree), &["crates/hub/clippy.toml: differs from crates/wire/clippy.toml; copy that one here"]);
