@@ -1,0 +1,326 @@
+// The sending side of a transfer (`spec/files.md`).
+
+import { Emitter } from './events.js';
+import {
+  ANNOUNCED_MAX, CLOSE_MS, LABEL, PIECE_BYTES, WINDOW_BYTES, broken, chain, chainOf, chainStart, ended, endingOf, hashOf, hex, piecesOf, usable, whole,
+} from './files-rules.js';
+import { gather } from './files-source.js';
+import { WigwagError } from './errors.js';
+
+/**
+ * @import { Channel } from './channel.js'
+ * @import { Ending } from './files-rules.js'
+ * @import { Entry, FileEntry, Parcel, Source } from './files-source.js'
+ *
+ * @typedef {{ channel: (label: string, options?: any) => Channel }} Opens what a sender needs of a connection
+ *
+ * @typedef {'preparing' | 'offered' | 'moving' | 'done' | 'ended'} SendingState
+ *
+ * @typedef {{ type: 'offered' }
+ *   | { type: 'accepted' }
+ *   | { type: 'progress', moved: number, bytes: number }
+ *   | { type: 'file', path: string, outcome: 'kept' | 'skipped' }
+ *   | { type: 'done' }
+ *   | { type: 'ended', error: WigwagError }} SendingEvent
+ *
+ * @typedef {{ files: number, bytes: number, kept: number, skipped: number, left: string[] }} Sent
+ */
+
+/**
+ * Offers files to a peer, and sends them when it says yes.
+ * @param {Opens} connection
+ * @param {Source | Parcel} files
+ * @param {{ name?: string, signal?: AbortSignal }} [options] `name`: what it is called for people
+ */
+export function sendFiles(connection, files, options = {}) {
+  return new Sending(connection, files, options);
+}
+
+/** @extends {Emitter<SendingEvent>} */
+export class Sending extends Emitter {
+  /** @param {Opens} connection @param {Source | Parcel} files @param {{ name?: string, signal?: AbortSignal }} options */
+  constructor(connection, files, { name, signal }) {
+    super();
+    this.done = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
+    this.done.catch(() => {
+      // Whoever listens to events need not wait for this as well.
+    });
+    signal?.addEventListener('abort', () => this.cancel(), { once: true });
+    const parcel = isParcel(files) ? Promise.resolve(files) : gather(files, { name });
+    parcel.then((gathered) => this.#offer(connection, gathered, name)).catch((error) => this.#fail(error));
+    if (signal?.aborted) this.cancel();
+  }
+
+  /** Everything was kept or skipped. @type {Promise<Sent>} */
+  done;
+  name = '';
+  files = 0;
+  bytes = 0;
+  /** So many bytes the receiver has. */
+  moved = 0;
+  kept = 0;
+  skipped = 0;
+  /** What was left out: see `Parcel`. @type {string[]} */
+  left = [];
+  /** @type {SendingState} */
+  state = 'preparing';
+  /** Why it ended, where not everything arrived. @type {WigwagError | null} */
+  error = null;
+
+  /** @type {{ resolve: (sent: Sent) => void, reject: (error: WigwagError) => void }} */
+  #settle = { resolve: () => {}, reject: () => {} };
+  /** @type {Channel | null} */
+  #channel = null;
+  /** @type {Entry[]} */
+  #entries = [];
+  /** How many are announced; also the number of the last. */
+  #announced = 0;
+  /** Announced and not answered, in order. @type {number[]} */
+  #asked = [];
+  /** Taken and not yet sent, in order. @type {{ n: number, entry: FileEntry, from: number, hash: Uint8Array }[]} */
+  #taken = [];
+  /** Sent, and not yet said to be kept. @type {Set<number>} */
+  #ended = new Set();
+  #sending = false;
+  #announcing = false;
+  /** Bytes of pieces that went out on this channel, and that the receiver took in. */
+  #sent = 0;
+  #got = 0;
+  /** @type {(() => void) | null} */
+  #wake = null;
+
+  /** Whether nothing more will happen. */
+  get finished() {
+    return this.state === 'done' || this.state === 'ended';
+  }
+
+  /** Ends it: the receiver keeps what it has of it, to go on from. */
+  cancel() {
+    this.#end('cancelled');
+  }
+
+  /** @param {Opens} connection @param {Parcel} parcel @param {string} [name] */
+  #offer(connection, parcel, name = parcel.name) {
+    if (this.finished) return;
+    const { files, bytes, entries, left } = parcel;
+    Object.assign(this, { name, files, bytes, left });
+    this.#entries = entries;
+    if (!entries.length) throw new WigwagError('bad_field', 'There is nothing among this that could be sent.');
+    const channel = connection.channel(LABEL);
+    this.#channel = channel;
+    const begin = () => {
+      if (this.state !== 'preparing') return;
+      this.state = 'offered';
+      this.#say({ type: 'offer', v: 1, name, files, bytes });
+      this.emit({ type: 'offered' });
+    };
+    channel.on('open', begin);
+    channel.on('message', ({ data }) => this.#hear(data));
+    channel.on('closed', () => this.#end('closed', true));
+    if (channel.open) begin();
+  }
+
+  /** @param {any} word */
+  #hear(word) {
+    if (this.finished || typeof word !== 'object' || word === null) return;
+    try {
+      this.#take(word);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** @param {Record<string, unknown>} word */
+  #take(word) {
+    switch (word.type) {
+      case 'accept':
+        return this.#accepted();
+      case 'take':
+      case 'skip':
+        return this.#answered(word);
+      case 'got':
+        return this.#confirmed(whole(word.bytes));
+      case 'kept':
+        return this.#whole(whole(word.n));
+      case 'done':
+        if (this.state !== 'moving' || !this.#complete) throw broken();
+        return this.#finish();
+      case 'no':
+        return this.#end(endingOf(word.reason), true);
+      default:
+        return undefined;
+    }
+  }
+
+  #accepted() {
+    if (this.state !== 'offered') throw broken();
+    this.state = 'moving';
+    this.emit({ type: 'accepted' });
+    void this.#announce();
+  }
+
+  /** Says what is to come, no more at once than may be announced. */
+  async #announce() {
+    if (this.#announcing) return;
+    this.#announcing = true;
+    try {
+      while (this.#announced < this.#entries.length && this.#open < ANNOUNCED_MAX && !this.finished) {
+        const entry = /** @type {Entry} */ (this.#entries[this.#announced]);
+        const n = (this.#announced += 1);
+        const { path } = entry;
+        if ('folder' in entry) {
+          await this.#tell({ type: 'folder', n, path });
+          continue;
+        }
+        const { file, executable } = entry;
+        const modified = /** @type {File} */ (file).lastModified;
+        this.#asked.push(n);
+        await this.#tell({ type: 'file', n, path, size: file.size, ...(modified > 0 && { modified }), ...(executable && { executable }) });
+      }
+    } catch (error) {
+      return this.#fail(error);
+    } finally {
+      this.#announcing = false;
+    }
+    if (this.#complete && !this.finished) this.#say({ type: 'done' });
+  }
+
+  /** Announced files that are neither kept nor skipped. */
+  get #open() {
+    return this.#asked.length + this.#taken.length + this.#ended.size;
+  }
+
+  get #complete() {
+    return this.#announced === this.#entries.length && !this.#open && !this.#announcing;
+  }
+
+  /** @param {Record<string, unknown>} word */
+  #answered({ type, n, from, hash }) {
+    if (whole(n) !== this.#asked[0]) throw broken();
+    const entry = /** @type {FileEntry} */ (this.#entries[Number(n) - 1]);
+    this.#asked.shift();
+    if (type === 'skip') {
+      this.skipped += 1;
+      this.#count(entry.file.size);
+      this.emit({ type: 'file', path: entry.path, outcome: 'skipped' });
+      return void this.#announce();
+    }
+    const start = whole(from);
+    if (start > entry.file.size || usable(start, entry.file.size) !== start) throw broken();
+    this.#taken.push({ n: Number(n), entry, from: start, hash: start ? hashOf(hash) : chainStart() });
+    void this.#move();
+  }
+
+  /** Sends what was taken, one after the other. */
+  async #move() {
+    if (this.#sending) return;
+    this.#sending = true;
+    try {
+      for (let next = this.#taken[0]; next && !this.finished; next = this.#taken[0]) await this.#file(next);
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  /** @param {{ n: number, entry: FileEntry, from: number, hash: Uint8Array }} taken */
+  async #file({ n, entry: { file }, from, hash: theirs }) {
+    let hash = chainStart();
+    let start = from;
+    if (from) {
+      hash = await chainOf(file, from);
+      if (hex(hash) !== hex(theirs)) [hash, start] = [chainStart(), 0];
+    }
+    this.#count(start);
+    await this.#tell({ type: 'bytes', n, from: start });
+    for await (const piece of piecesOf(file, start, file.size)) {
+      const next = chain(hash, piece);
+      while (this.#sent + piece.length - this.#got > WINDOW_BYTES && !this.finished) await new Promise((wake) => (this.#wake = () => wake(undefined)));
+      if (this.finished) return;
+      this.#sent += piece.length;
+      await this.#tell(piece);
+      hash = await next;
+    }
+    this.#taken.shift();
+    this.#ended.add(n);
+    await this.#tell({ type: 'end', n, hash: hex(hash) });
+  }
+
+  /** @param {number} bytes in all */
+  #confirmed(bytes) {
+    if (bytes < this.#got || bytes > this.#sent) throw broken();
+    this.#count(bytes - this.#got);
+    this.#got = bytes;
+    this.#wake?.();
+  }
+
+  /** @param {number} n */
+  #whole(n) {
+    if (!this.#ended.delete(n)) throw broken();
+    this.kept += 1;
+    const { path } = /** @type {FileEntry} */ (this.#entries[n - 1]);
+    this.emit({ type: 'file', path, outcome: 'kept' });
+    void this.#announce();
+  }
+
+  /** @param {number} bytes more that the receiver has */
+  #count(bytes) {
+    if (!bytes) return;
+    this.moved += bytes;
+    this.emit({ type: 'progress', moved: this.moved, bytes: this.bytes });
+  }
+
+  /** @param {import('./channel.js').Message} word */
+  #tell(word) {
+    return /** @type {Channel} */ (this.#channel).send(word);
+  }
+
+  /** @param {object} word */
+  #say(word) {
+    if (!this.#channel?.open) return;
+    this.#tell(word).catch(() => {
+      // That the channel is gone is heard by itself.
+    });
+  }
+
+  #finish() {
+    this.state = 'done';
+    const { files, bytes, kept, skipped, left } = this;
+    this.#channel?.close();
+    this.#settle.resolve({ files, bytes, kept, skipped, left });
+    this.emit({ type: 'done' });
+    this.over();
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    // What the platform says of its own is about a file that cannot be read.
+    const reason = error instanceof WigwagError ? error.reason : 'changed';
+    if (reason === 'closed') this.#end('closed', true);
+    else this.#end(endingOf(reason), false, error instanceof WigwagError ? error : ended('changed', false, error));
+  }
+
+  /** @param {Ending} reason @param {boolean} [heard] that the other side ended it @param {WigwagError} [error] */
+  #end(reason, heard = false, error = ended(reason, heard)) {
+    if (this.finished) return;
+    this.state = 'ended';
+    this.error = error;
+    this.#wake?.();
+    const channel = this.#channel;
+    if (heard) channel?.close();
+    else if (channel) {
+      this.#say({ type: 'no', reason });
+      const patience = setTimeout(() => channel.close(), CLOSE_MS);
+      channel.on('closed', () => clearTimeout(patience));
+    }
+    this.#settle.reject(error);
+    this.emit({ type: 'ended', error });
+    this.over();
+  }
+}
+
+/** @param {unknown} files @returns {files is Parcel} */
+function isParcel(files) {
+  return Array.isArray(/** @type {any} */ (files)?.entries) && typeof (/** @type {any} */ (files).bytes) === 'number';
+}
