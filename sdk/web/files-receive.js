@@ -4,14 +4,13 @@ import { Emitter } from './events.js';
 import { WigwagError } from './errors.js';
 import { FilePlace, FolderPlace, MemoryPlace, ownPlace } from './files-place.js';
 import {
-  ANNOUNCED_MAX, CLOSE_MS, FOLDERS_MAX, GOT_BYTES, LABEL, PIECE_BYTES, WINDOW_BYTES, broken, chain, chainStart, ended, endingOf, fileOf, hashOf, hex,
-  offerOf, pathOf, whole,
+  ANNOUNCED_MAX, CLOSE_MS, FOLDERS_MAX, GOT_BYTES, LABEL, PIECE_BYTES, WINDOW_BYTES, broken, chain, chainStart, ended, endingOf, fromSender, hex,
 } from './files-rules.js';
 
 /**
  * @import { Channel } from './channel.js'
  * @import { Connection } from './connection.js'
- * @import { Ending, FileWord } from './files-rules.js'
+ * @import { Ending, FileWord, FromSender, Offer } from './files-rules.js'
  * @import { Had, Place, Sink } from './files-place.js'
  *
  * @typedef {'waiting' | 'offered' | 'moving' | 'done' | 'ended'} ReceivingState
@@ -172,47 +171,49 @@ export class Receiving extends Emitter {
     await this.#place?.forget?.(received);
   }
 
-  /** @param {any} said */
+  /** @param {unknown} said */
   #hear(said) {
     if (this.finished) return;
     try {
       if (said instanceof ArrayBuffer) this.#piece(new Uint8Array(said));
-      else if (typeof said === 'object' && said !== null) this.#take(said);
+      else this.#take(fromSender(said));
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  /** @param {Record<string, unknown>} word */
+  /** @param {FromSender | null} word */
   #take(word) {
-    if (this.state === 'waiting' && word.type !== 'no') {
-      if (word.type !== 'offer') throw broken();
-      Object.assign(this, offerOf(word));
-      this.state = 'offered';
-      return this.#offered(this);
-    }
-    switch (word.type) {
-      case 'offer':
-        throw broken();
-      case 'folder':
-        return this.#folder(whole(word.n), pathOf(word.path));
-      case 'file':
-        return this.#file(fileOf(word));
-      case 'bytes':
-        return this.#begins(whole(word.n), whole(word.from));
-      case 'end':
-        return this.#ends(whole(word.n), hashOf(word.hash));
-      case 'done':
-        return this.#over();
-      case 'no':
-        return this.#end(endingOf(word.reason), true);
-      default:
+    switch (word?.type) {
+      case undefined:
         return undefined;
+      case 'no':
+        return this.#end(word.reason, true);
+      case 'offer':
+        return this.#offer(word);
+      case 'folder':
+        return this.#folder(word);
+      case 'file':
+        return this.#file(word);
+      case 'bytes':
+        return this.#begins(word.n, word.from);
+      case 'end':
+        return this.#ends(word.n, word.hash);
+      default:
+        return this.#over();
     }
   }
 
-  /** @param {number} n @param {string} path */
-  #folder(n, path) {
+  /** @param {Offer} offer */
+  #offer({ name, files, bytes }) {
+    if (this.state !== 'waiting') throw broken();
+    Object.assign(this, { name, files, bytes });
+    this.state = 'offered';
+    this.#offered(this);
+  }
+
+  /** @param {{ n: number, path: string }} word */
+  #folder({ n, path }) {
     this.#next(n, path);
     this.#folders += 1;
     if (this.#folders > FOLDERS_MAX) throw broken();
@@ -222,8 +223,8 @@ export class Receiving extends Emitter {
     });
   }
 
-  /** @param {FileWord} word */
-  #file(word) {
+  /** @param {{ type: string } & FileWord} said */
+  #file({ type: _, ...word }) {
     this.#next(word.n, word.path);
     this.#seen.files += 1;
     this.#seen.bytes += word.size;
@@ -313,7 +314,7 @@ export class Receiving extends Emitter {
   }
 
   #over() {
-    if (!this.#place || this.#current) throw broken();
+    if (!this.#place || this.#current || this.#seen.files < this.files || this.#seen.bytes < this.bytes) throw broken();
     this.#then(async () => {
       if (this.#coming.length) throw broken();
       if (this.finished) return;

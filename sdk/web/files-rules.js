@@ -70,33 +70,94 @@ export function broken() {
   return ended('broken');
 }
 
-/** @param {unknown} value @returns {number} */
-export function whole(value) {
+/**
+ * What one side says, read; `null` for what is not known.
+ * @typedef {{ type: 'no', reason: Ending } | { type: 'done' }} FromBoth
+ * @typedef {({ type: 'offer' } & Offer) | { type: 'folder', n: number, path: string } | ({ type: 'file' } & FileWord)
+ *   | { type: 'bytes', n: number, from: number } | { type: 'end', n: number, hash: Uint8Array } | FromBoth} FromSender
+ * @typedef {{ type: 'accept' } | { type: 'take', n: number, from: number, hash: Uint8Array } | { type: 'skip', n: number }
+ *   | { type: 'got', bytes: number } | { type: 'kept', n: number } | FromBoth} FromReceiver
+ */
+
+/** @param {unknown} said @returns {FromSender | null} */
+export function fromSender(said) {
+  const { type, ...word } = wordOf(said);
+  switch (type) {
+    case 'offer':
+      return { type, ...offerOf(word) };
+    case 'folder':
+      return { type, n: whole(word.n), path: pathOf(word.path) };
+    case 'file':
+      return { type, ...fileOf(word) };
+    case 'bytes':
+      return { type, n: whole(word.n), from: whole(word.from) };
+    case 'end':
+      return { type, n: whole(word.n), hash: hashOf(word.hash) };
+    default:
+      return fromBoth(type, word);
+  }
+}
+
+/** @param {unknown} said @returns {FromReceiver | null} */
+export function fromReceiver(said) {
+  const { type, ...word } = wordOf(said);
+  switch (type) {
+    case 'accept':
+      return { type };
+    case 'take':
+      return { type, n: whole(word.n), from: whole(word.from), hash: word.from ? hashOf(word.hash) : chainStart() };
+    case 'skip':
+    case 'kept':
+      return { type, n: whole(word.n) };
+    case 'got':
+      return { type, bytes: whole(word.bytes) };
+    default:
+      return fromBoth(type, word);
+  }
+}
+
+/** @param {string} type @param {Record<string, unknown>} word @returns {FromBoth | null} */
+function fromBoth(type, { reason }) {
+  if (type === 'done') return { type };
+  if (type !== 'no') return null;
+  if (typeof reason !== 'string') throw broken();
+  return { type, reason: endingOf(reason) };
+}
+
+/** @param {unknown} said @returns {{ type: string } & Record<string, unknown>} */
+function wordOf(said) {
+  const word = /** @type {any} */ (said);
+  if (typeof word !== 'object' || typeof word?.type !== 'string') throw broken();
+  return word;
+}
+
+/** @param {unknown} value */
+function whole(value) {
   if (!Number.isSafeInteger(value) || Number(value) < 0) throw broken();
   return Number(value);
 }
 
-/** A hash as its bytes. @param {unknown} value @returns {Uint8Array<ArrayBuffer>} */
-export function hashOf(value) {
+/** A hash as its bytes. @param {unknown} value @returns {Uint8Array} */
+function hashOf(value) {
   if (typeof value !== 'string' || !/^[0-9a-f]{64}$/.test(value)) throw broken();
   return Uint8Array.from({ length: 32 }, (_, at) => Number.parseInt(value.slice(at * 2, at * 2 + 2), 16));
 }
 
 /** @param {Record<string, unknown>} word @returns {Offer} */
-export function offerOf({ v, name, files, bytes }) {
+function offerOf({ v, name, files, bytes }) {
   if (v !== 1 || typeof name !== 'string' || [...name].length > NAME_MAX) throw broken();
   return { name, files: whole(files), bytes: whole(bytes) };
 }
 
 /** @param {Record<string, unknown>} word @returns {FileWord} */
-export function fileOf({ n, path, size, modified, executable }) {
+function fileOf({ n, path, size, modified, executable }) {
   if (executable !== undefined && typeof executable !== 'boolean') throw broken();
   const word = { n: whole(n), path: pathOf(path), size: whole(size) };
   return { ...word, ...(modified !== undefined && { modified: whole(modified) }), ...(executable && { executable }) };
 }
 
-/** @param {unknown} value @returns {string} */
-export function pathOf(value) {
+/** @param {unknown} value */
+function pathOf(value) {
   if (typeof value !== 'string') throw broken();
   if (!isPath(value)) throw ended('bad_path');
   return value;

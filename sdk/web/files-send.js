@@ -2,14 +2,14 @@
 
 import { Emitter } from './events.js';
 import {
-  ANNOUNCED_MAX, CLOSE_MS, LABEL, PIECE_BYTES, WINDOW_BYTES, broken, chain, chainOf, chainStart, ended, endingOf, hashOf, hex, piecesOf, usable, whole,
+  ANNOUNCED_MAX, CLOSE_MS, LABEL, WINDOW_BYTES, broken, chain, chainOf, chainStart, ended, endingOf, fromReceiver, hex, piecesOf, usable,
 } from './files-rules.js';
 import { gather } from './files-source.js';
 import { WigwagError } from './errors.js';
 
 /**
  * @import { Channel } from './channel.js'
- * @import { Ending } from './files-rules.js'
+ * @import { Ending, FromReceiver } from './files-rules.js'
  * @import { Entry, FileEntry, Parcel, Source } from './files-source.js'
  *
  * @typedef {{ channel: (label: string, options?: any) => Channel }} Opens what a sender needs of a connection
@@ -120,35 +120,35 @@ export class Sending extends Emitter {
     if (channel.open) begin();
   }
 
-  /** @param {any} word */
-  #hear(word) {
-    if (this.finished || typeof word !== 'object' || word === null) return;
+  /** @param {unknown} said */
+  #hear(said) {
+    if (this.finished) return;
     try {
-      this.#take(word);
+      this.#take(fromReceiver(said));
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  /** @param {Record<string, unknown>} word */
+  /** @param {FromReceiver | null} word */
   #take(word) {
-    switch (word.type) {
+    switch (word?.type) {
+      case undefined:
+        return undefined;
+      case 'no':
+        return this.#end(word.reason, true);
       case 'accept':
         return this.#accepted();
       case 'take':
       case 'skip':
         return this.#answered(word);
       case 'got':
-        return this.#confirmed(whole(word.bytes));
+        return this.#confirmed(word.bytes);
       case 'kept':
-        return this.#whole(whole(word.n));
-      case 'done':
+        return this.#whole(word.n);
+      default:
         if (this.state !== 'moving' || !this.#complete) throw broken();
         return this.#finish();
-      case 'no':
-        return this.#end(endingOf(word.reason), true);
-      default:
-        return undefined;
     }
   }
 
@@ -194,20 +194,22 @@ export class Sending extends Emitter {
     return this.#announced === this.#entries.length && !this.#open && !this.#announcing;
   }
 
-  /** @param {Record<string, unknown>} word */
-  #answered({ type, n, from, hash }) {
-    if (whole(n) !== this.#asked[0]) throw broken();
-    const entry = /** @type {FileEntry} */ (this.#entries[Number(n) - 1]);
+  /** @param {{ type: 'skip', n: number } | { type: 'take', n: number, from: number, hash: Uint8Array }} word */
+  #answered(word) {
+    const { n } = word;
+    if (n !== this.#asked[0]) throw broken();
+    const entry = /** @type {FileEntry} */ (this.#entries[n - 1]);
+    const { size } = entry.file;
     this.#asked.shift();
-    if (type === 'skip') {
+    if (word.type === 'skip') {
       this.skipped += 1;
-      this.#count(entry.file.size);
+      this.#count(size);
       this.emit({ type: 'file', path: entry.path, outcome: 'skipped' });
       return void this.#announce();
     }
-    const start = whole(from);
-    if (start > entry.file.size || usable(start, entry.file.size) !== start) throw broken();
-    this.#taken.push({ n: Number(n), entry, from: start, hash: start ? hashOf(hash) : chainStart() });
+    const { from, hash } = word;
+    if (from > size || usable(from, size) !== from) throw broken();
+    this.#taken.push({ n, entry, from, hash });
     void this.#move();
   }
 

@@ -51,6 +51,7 @@ test('the entry with everything in it loads nothing later', async () => {
 
 const PROGRAM = `
 import { Identity, Wigwag, WigwagError, roomSecret, type Connection, type Finder, type Invitation } from 'wigwag';
+import { WordCode, gather, meetByWords, receiveFiles, sendFiles, type Received } from 'wigwag/files';
 import { Network } from 'wigwag/network';
 import { Swarm } from 'wigwag/swarm';
 const w = await Wigwag.open({ servers: 'wss://wigwag.example.org/v1', identity: await Identity.make() });
@@ -82,6 +83,15 @@ const invitation: Invitation = await w.offerCode();
 const network = await Network.join(w, 'tom', { beatEvery: 1_000 });
 network.on('joined', ({ node }) => node.roles.length);
 (await Swarm.join(w, 'file', { want: 3 })).found.peers.length;
+const parcel = await gather([new File([], 'a')]);
+const { connection: met, offer } = await meetByWords(w, WordCode.make(), { offer: parcel, name: 'Al' });
+sendFiles(met, parcel).on('progress', ({ moved, bytes }) => moved / bytes);
+(offer?.files ?? 0).toFixed();
+receiveFiles(connection, async (receiving) => {
+  await receiving.accept(await navigator.storage.getDirectory(), { want: ({ path, size }) => size < 1e9 && path.length > 0 });
+  const received: Received[] = await receiving.done;
+  received[0]?.blob?.size;
+});
 // @ts-expect-error: a finder has a name
 await w.connect('bob@example.org', { finders: [{ find: async () => null }] });
 // @ts-expect-error: there is no such order
