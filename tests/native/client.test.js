@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { wigwag } from './support/binary.js';
+import { examplePage, wigwag } from './support/binary.js';
 import { BROWSERS, launch } from './support/browser.js';
 import { DEADLINE_MS } from './support/queue.js';
 
@@ -26,6 +26,20 @@ before(async () => {
 after(async () => {
   await server?.end();
   site.close();
+});
+
+test('the example of a page and a program: every page that looks on sees what another one raises', async (t) => {
+  const program = new Wigwag([`127.0.0.1:${server.port}`], {}, examplePage());
+  t.after(() => program.end());
+  const link = await program.written(/^Open (\S+)/m);
+  const browser = await launch('chromium');
+  t.after(() => browser.close());
+  const [one, other] = [await look(browser, link), await look(browser, link)];
+  await press(one);
+  await program.printed(/raised it to 1/);
+  await shows(other, '1');
+  await press(other);
+  await shows(one, '2');
 });
 
 for (const name of BROWSERS) {
@@ -77,6 +91,19 @@ for (const name of BROWSERS) {
   });
 }
 
+/** The example's page, connected to its program. */
+async function look(browser, link) {
+  const page = await browser.newPage();
+  await page.goto(link);
+  await page.waitForSelector('#raise:enabled', { timeout: DEADLINE_MS });
+  return page;
+}
+
+/** Only one page is in front, and browsers draw no others: what follows needs no drawing. */
+const press = (page) => page.evaluate(() => document.querySelector('#raise').click());
+const shows = (page, count) => page.waitForFunction(
+  (wanted) => document.querySelector('#count').value === wanted, { timeout: DEADLINE_MS, polling: 'mutation' }, count);
+
 /** A command under an identity of its own. */
 async function client(t, args) {
   const home = await mkdtemp(join(tmpdir(), 'wigwag-client-'));
@@ -101,10 +128,10 @@ async function open(t, browser) {
   return page;
 }
 
-/** `wigwag` in a process of its own. */
+/** `wigwag`, or another program, in a process of its own. */
 class Wigwag {
-  constructor(args, env) {
-    this.child = spawn(wigwag(), args, { env });
+  constructor(args, env, program = wigwag()) {
+    this.child = spawn(program, args, { env });
     this.out = '';
     this.err = '';
     this.child.stdout.setEncoding('utf8').on('data', (text) => (this.out += text));
@@ -115,6 +142,11 @@ class Wigwag {
   /** Waits for something on standard error, and returns its first group. */
   told(pattern) {
     return this.#until(() => this.err.match(pattern)?.[1], pattern);
+  }
+
+  /** The same of standard output. */
+  written(pattern) {
+    return this.#until(() => this.out.match(pattern)?.[1], pattern);
   }
 
   printed(pattern) {

@@ -37,6 +37,7 @@ pub(crate) fn native(house: &House, tally: &mut Tally) -> Result<()> {
     let mut tests = house.command("node");
     tests.args(["--test", "--test-concurrency=2", "--test-reporter=spec"]).current_dir(&folder);
     tests.env("RTC_PROBE", house.built("examples/rtc-probe")).env("WIGWAG_BIN", house.built("wigwag"));
+    tests.env("EXAMPLE_PAGE", house.built("examples/page"));
     if run_lines(&mut tests, |line| tally.read(line))? {
         Ok(())
     } else {

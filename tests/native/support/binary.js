@@ -9,6 +9,9 @@ export const wigwag = () => built('WIGWAG_BIN', 'wigwag', 'cargo build --bin wig
 /** Where the engine's probe is. */
 export const probe = () => built('RTC_PROBE', 'examples/rtc-probe', 'cargo build -p wigwag-rtc --example rtc-probe');
 
+/** Where the native client's example of a program and a page is. */
+export const examplePage = () => built('EXAMPLE_PAGE', 'examples/page', 'cargo build -p wigwag --example page');
+
 function built(variable, name, how) {
   const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../../target', import.meta.url));
   const path = process.env[variable] ?? `${target}/debug/${name}`;

@@ -9,6 +9,7 @@ mod dialects;
 mod disk;
 mod doctor;
 mod doors;
+mod examples;
 mod ice;
 mod limits;
 mod logs;

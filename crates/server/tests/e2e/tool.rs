@@ -109,14 +109,14 @@ fn homes() -> [tempfile::TempDir; 2] {
 }
 
 /// A command that runs.
-struct Running {
+pub(super) struct Running {
     child: Child,
     input: Option<ChildStdin>,
     out: Receiver<String>,
     err: Receiver<String>,
 }
 
-struct Ended {
+pub(super) struct Ended {
     code: i32,
     out: String,
     err: String,
@@ -124,7 +124,7 @@ struct Ended {
 
 /// Runs a command as the somebody whose identity lies in this folder.
 fn tool(server: &Server, home: &Path, command: &str, args: &[&str]) -> Running {
-    let mut child = Command::new(BINARY)
+    let child = Command::new(BINARY)
         .arg(command)
         .arg("--loopback")
         .args(args)
@@ -136,12 +136,7 @@ fn tool(server: &Server, home: &Path, command: &str, args: &[&str]) -> Running {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    Running {
-        input: child.stdin.take(),
-        out: lines(child.stdout.take().unwrap()),
-        err: lines(child.stderr.take().unwrap()),
-        child,
-    }
+    Running::of(child)
 }
 
 /// What is read from a pipe, by lines.
@@ -167,13 +162,33 @@ impl Drop for Running {
 }
 
 impl Running {
+    /// A child whose input and outputs are pipes.
+    pub(super) fn of(mut child: Child) -> Self {
+        Self {
+            input: child.stdin.take(),
+            out: lines(child.stdout.take().unwrap()),
+            err: lines(child.stderr.take().unwrap()),
+            child,
+        }
+    }
+
+    /// Waits for a line of its output with these words.
+    pub(super) async fn until(&mut self, words: &str) {
+        while !self.said().await.contains(words) {}
+    }
+
+    /// Ends it without a word.
+    pub(super) fn kill(&mut self) {
+        self.child.kill().unwrap();
+    }
+
     /// The next line of what it tells a person.
     async fn line(&mut self) -> String {
         soon("a line", self.err.recv()).await.unwrap().trim_end().to_owned()
     }
 
     /// The next line of its output.
-    async fn said(&mut self) -> String {
+    pub(super) async fn said(&mut self) -> String {
         soon("a line", self.out.recv()).await.unwrap().trim_end().to_owned()
     }
 
@@ -181,13 +196,13 @@ impl Running {
         serde_json::from_str(&self.said().await).unwrap()
     }
 
-    fn types(&mut self, text: &str) {
+    pub(super) fn types(&mut self, text: &str) {
         let input = self.input.as_mut().unwrap();
         input.write_all(text.as_bytes()).and_then(|()| input.flush()).unwrap();
     }
 
     /// Types this and nothing after it, and waits for the end.
-    async fn run(mut self, input: &str) -> Ended {
+    pub(super) async fn run(mut self, input: &str) -> Ended {
         let (mut pipe, input) = (self.input.take().unwrap(), input.to_owned());
         let typed = thread::spawn(move || pipe.write_all(input.as_bytes()));
         let all = async |lines: &mut Receiver<String>| {
