@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use wigwag_peer::calls::Calls;
+use wigwag_peer::calls::{Calls, RelayUse};
 use wigwag_peer::trust::{MemoryPins, Pins};
 use wigwag_peer::{Config, Dice, Hello, Identity, Line, Server, Signer, State};
 use wigwag_rtc::{Engine, IceServer, Loopback, Native, Policy, Settings};
@@ -34,6 +34,7 @@ pub struct Builder {
     ice: Option<Vec<IceServer>>,
     policy: Policy,
     loopback: Loopback,
+    relay: RelayUse,
     roots: Vec<Vec<u8>>,
 }
 
@@ -52,6 +53,7 @@ impl Default for Builder {
             ice: None,
             policy: Policy::default(),
             loopback: Loopback::default(),
+            relay: RelayUse::default(),
             roots: Vec::new(),
         }
     }
@@ -136,6 +138,13 @@ impl Builder {
         self
     }
 
+    /// Whether messages may go by way of the server, sealed, where there is no other way. Left out, they may, where the server relays and the
+    /// other side agrees; with [`RelayUse::Only`] no address of this machine is told to anybody, and a peer that does not agree is not reached.
+    pub fn relay(mut self, relay: RelayUse) -> Self {
+        self.relay = relay;
+        self
+    }
+
     /// Trusts this certificate (PEM), too: for servers and for TURN over TLS.
     pub fn root(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.roots.push(pem.into());
@@ -182,6 +191,8 @@ impl Builder {
             key: (!self.guest).then(|| signer.key()),
         };
         let line = Line::new(Config { hello, ..Config::new(servers) }, dice()?).map_err(|_| OpenError::NoServer)?;
+        let is_relayed = self.relay == RelayUse::Only;
+        let ice = if is_relayed { Some(Vec::new()) } else { self.ice };
         let calls = Calls::new(Box::new(Arc::clone(&signer)), self.pins, dice()?);
         Ok(driver::start(Setup {
             line,
@@ -189,12 +200,14 @@ impl Builder {
             signer,
             engine: self.engine,
             settings: Settings {
-                ice_servers: self.ice.clone().unwrap_or_default(),
-                policy: self.policy,
+                ice_servers: ice.clone().unwrap_or_default(),
+                // With no TURN server, that is no path.
+                policy: if is_relayed { Policy::Relay } else { self.policy },
                 loopback: self.loopback,
                 turn_roots: self.roots.clone(),
             },
-            own_ice: self.ice.is_some(),
+            own_ice: ice.is_some(),
+            relay: self.relay,
             tls: socket::tls(&self.roots).map_err(OpenError::System)?,
         }))
     }

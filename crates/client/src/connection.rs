@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use wigwag_peer::calls::{CallError, ConnectionId, ConnectionState, Remote};
 use wigwag_peer::trust::Verified;
-use wigwag_rtc::{ChannelInit, Error, Messages, PeerConnection, Stats};
+use wigwag_rtc::{ChannelInit, Error, Messages, Path, PeerConnection, Stats};
 use wigwag_wire::{PeerId, PublicKey};
 
 use crate::error::SendError;
@@ -103,6 +103,7 @@ struct Inner {
     pc: PeerConnection,
     main: Channel,
     channels: Mutex<mpsc::Receiver<(wigwag_rtc::Channel, Messages)>>,
+    path: watch::Receiver<Option<Path>>,
     standing: watch::Receiver<Standing>,
     post: Post,
     _held: oneshot::Sender<()>,
@@ -116,9 +117,19 @@ impl Connection {
         standing: watch::Receiver<Standing>,
         post: Post,
     ) -> Self {
-        let Parts { pc, main, messages, channels, held } = parts;
+        let Parts { pc, main, messages, channels, path, held } = parts;
         let main = Channel::new(main, messages);
-        Self(Arc::new(Inner { id, remote, pc, main, channels: Mutex::new(channels), standing, post, _held: held }))
+        Self(Arc::new(Inner {
+            id,
+            remote,
+            pc,
+            main,
+            channels: Mutex::new(channels),
+            path,
+            standing,
+            post,
+            _held: held,
+        }))
     }
 
     /// Who is at the other end.
@@ -195,7 +206,18 @@ impl Connection {
         ended.and_then(|standing| standing.ended.clone()).unwrap_or(Ended { reason: "closed", error: None })
     }
 
-    /// How the bytes flow.
+    /// How the bytes flow, as far as it is known: from end to end, through a TURN server, or by way of the signaling server, sealed.
+    pub fn path(&self) -> Option<Path> {
+        *self.0.path.borrow()
+    }
+
+    /// Waits until they flow otherwise than so, and says how; `None` where the connection is over.
+    pub async fn path_changed(&self, from: Option<Path>) -> Option<Path> {
+        let mut path = self.0.path.clone();
+        path.wait_for(|path| *path != from).await.ok().and_then(|path| *path)
+    }
+
+    /// How the bytes flow, in numbers.
     pub async fn stats(&self) -> Result<Stats, SendError> {
         self.0.pc.stats().await.map_err(|why| SendError::from_engine(&why))
     }

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_rustls::TlsConnector;
 use tracing::{Instrument, debug, info, info_span, warn};
-use wigwag_peer::calls::{self, Calls};
-use wigwag_peer::heard::{IceHeard, LostHeard, PresenceHeard, SignalHeard, TalkHeard, Welcome};
+use wigwag_peer::calls::{self, Calls, ConnectionId, RelayUse};
+use wigwag_peer::heard::{IceHeard, LostHeard, PresenceHeard, RelayedHeard, SignalHeard, TalkHeard, Welcome};
 use wigwag_peer::{AskId, Asked, Body, Frame, Input, Line, Moment, Output, Signer, SocketId, State, Status};
 use wigwag_rtc::{Engine, IceServer, Settings};
 
@@ -37,6 +37,7 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     /// Whether the ICE servers in the settings are the program's own.
     pub(crate) own_ice: bool,
+    pub(crate) relay: RelayUse,
     pub(crate) tls: TlsConnector,
 }
 
@@ -50,12 +51,13 @@ pub(crate) fn start(setup: Setup) -> Wigwag {
     let (me, seen) = watch::channel(Me { id: none(), device: none(), namespace: none(), status });
     let numbers = Numbers::default();
     let client = Wigwag::new(post.clone(), numbers.clone(), seen, events.clone(), held);
-    let Setup { line, calls, signer, engine, settings, own_ice, tls } = setup;
+    let Setup { line, calls, signer, engine, settings, own_ice, relay, tls } = setup;
+    let began = Instant::now();
     let driver = Driver {
-        began: Instant::now(),
+        began,
         line,
         calls,
-        calling: Calling::new(engine, settings, own_ice),
+        calling: Calling::new(engine, settings, own_ice, relay, began),
         signer,
         tls,
         post: post.downgrade(),
@@ -100,6 +102,7 @@ enum Waiting {
     Entering { body: Body, again: fn(&Body, &str) -> Option<Body>, reply: Reply<Result<Room, AskError>> },
     Signalled(calls::Tag),
     Found(calls::Tag),
+    Relayed(ConnectionId),
 }
 
 struct Entered {
@@ -257,7 +260,9 @@ impl Driver {
     }
 
     fn welcome(&mut self, frame: &Frame, lost: bool) {
-        let Some(Welcome { id, device, namespace, ice, .. }) = frame.parse() else { return };
+        let Some(Welcome { id, device, namespace, ice, limits, .. }) = frame.parse() else { return };
+        let relay = self.calling.limits(self.now(), &limits);
+        self.call(relay);
         self.calling.ice(ice.into_iter().map(server));
         self.me.send_modify(|me| {
             (me.id, me.device, me.namespace) = (id.clone(), device.clone(), namespace.clone());
@@ -301,6 +306,7 @@ impl Driver {
                 });
                 self.call(calls::Input::Signalled(tag, result.map_err(|why| why.to_string())));
             }
+            Waiting::Relayed(connection) => self.box_answered(connection, answer),
             Waiting::Found(tag) => {
                 let result = answer.and_then(|frame| frame.parse().ok_or(AskError::Unreadable));
                 self.call(calls::Input::Found(tag, result.map_err(|why| why.to_string())));
@@ -387,6 +393,11 @@ impl Driver {
                 }
                 let SignalHeard { from, device, kind, data, stored, .. } = heard;
                 self.publish(Event::Signal { from, device, kind, data, stored: stored.map(time) });
+            }
+            "relayed" => {
+                if let Some(heard) = frame.parse::<RelayedHeard>() {
+                    self.call(calls::Input::Relayed(heard));
+                }
             }
             "lost" => {
                 if let Some(LostHeard { to, device, n }) = frame.parse() {

@@ -62,6 +62,8 @@ pub(crate) enum Letter {
     Lost(SocketId, u16, String),
     /// What an engine has to say.
     Engine(ConnectionId, EngineEvent),
+    /// A link wants this box relayed.
+    Relay(ConnectionId, Vec<u8>),
     /// The machine's addresses are others than before.
     Network,
 }

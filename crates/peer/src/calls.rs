@@ -1,10 +1,12 @@
 //! Who calls whom: hails, heeds and declines over the server, the secret that comes of them, and how the connections that use it come about.
 //!
-//! The engines that carry the bytes stand behind the driver: they get [`Order`]s and answer with [`EngineEvent`]s. What is sent over an open
-//! connection never passes through here.
+//! The engines that carry the bytes stand behind the driver, and so do the [`Link`](crate::relay::Link)s of those who agree to the relay: they get
+//! [`Order`]s and answer with [`EngineEvent`]s. What is sent over an open connection never passes through here, but for boxes that are to
+//! be sealed, or were.
 
 mod live;
 mod negotiation;
+mod relaying;
 mod terms;
 
 use std::collections::BTreeMap;
@@ -15,7 +17,7 @@ use self::live::Live;
 use self::negotiation::Negotiation;
 pub use self::terms::{
     At, CallError, Connect, ConnectId, ConnectionId, ConnectionState, EngineEvent, IceState, Input, KnockId, Order,
-    Output, Remote, Tag,
+    Output, RelayUse, Remote, Tag,
 };
 use crate::dice::Dice;
 use crate::heard::{DeliveryHeard, Found, SignalHeard};
@@ -44,6 +46,7 @@ pub struct Calls {
     dice: Dice,
     me: Me,
     line: State,
+    relay: RelayUse,
     outgoing: BTreeMap<ConnectId, Outgoing>,
     knocks: BTreeMap<KnockId, Knock>,
     live: BTreeMap<ConnectionId, Live>,
@@ -112,6 +115,7 @@ impl Calls {
             dice,
             me: Me::default(),
             line: State::Idle,
+            relay: RelayUse::Never,
             outgoing: BTreeMap::new(),
             knocks: BTreeMap::new(),
             live: BTreeMap::new(),
@@ -147,6 +151,9 @@ impl Calls {
             }
             Input::Abort(id) => self.fail(id, CallError::Aborted, out),
             Input::Heard(heard) => self.heard(&heard, out),
+            Input::Relay(wanted) => self.relay = wanted,
+            Input::Relayed(heard) => self.relayed(&heard, out),
+            Input::Post(connection, packed) => self.post(connection, &packed, out),
             Input::Signalled(tag, result) => self.signalled(tag, result, out),
             Input::Found(tag, result) => self.found(tag, result, out),
             Input::Accept(knock) => self.accept(knock, out),
@@ -180,6 +187,7 @@ impl Calls {
 
     fn line(&mut self, state: State, out: &mut Vec<Output>) {
         self.line = state;
+        self.each(out, |negotiation, _, steps| negotiation.online(state == State::Open, steps));
         let waiting = self.outgoing.iter().filter(|(_, outgoing)| matches!(outgoing.stage, Stage::Server));
         let waiting: Vec<ConnectId> = waiting.map(|(id, _)| *id).collect();
         for id in waiting {

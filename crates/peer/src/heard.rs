@@ -164,6 +164,18 @@ pub struct SignalHeard {
     pub data: Box<RawValue>,
 }
 
+/// `relayed`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RelayedHeard {
+    /// Whose.
+    pub from: String,
+    /// Which of its programs.
+    #[serde(default)]
+    pub device: String,
+    /// What the sender said, byte for byte.
+    pub data: Box<RawValue>,
+}
+
 /// `published`, `broadcast` or `said`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TalkHeard {

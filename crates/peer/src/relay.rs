@@ -153,6 +153,17 @@ impl Link {
         self.stream.counts()
     }
 
+    /// How long our stream is by now; what was sent on a channel is in it when nothing of it is [`Link::waiting`] any more.
+    pub fn written(&self) -> u64 {
+        self.stream.written()
+    }
+
+    /// The program cannot keep up with what comes, or can again.
+    pub fn stall(&mut self, now: Moment, pace: &mut Pace, stalled: bool, out: &mut Vec<LinkOutput>) {
+        self.stream.stall(now, stalled);
+        self.tick(now, pace, out);
+    }
+
     /// Opens a channel, with a protocol in the sense of WebRTC or an empty one; call [`Link::tick`] after it.
     pub fn open(&mut self, label: &str, protocol: &str) -> Result<ChannelId, NotSent> {
         self.records.open(label, protocol)

@@ -34,7 +34,7 @@ impl Message {
     }
 
     /// What it costs in a queue: even an empty one takes room.
-    pub(crate) fn cost(&self) -> usize {
+    pub fn cost(&self) -> usize {
         self.len() + 64
     }
 }

@@ -36,6 +36,8 @@ pub enum Path {
     Direct,
     /// Through a TURN server, ours or theirs.
     Turn,
+    /// Through the signaling server: by whoever can do that around an engine.
+    Relayed,
 }
 
 /// Numbers about a connection.

@@ -111,8 +111,18 @@ impl Channel {
 
     /// Bytes that were sent and are not known to have arrived.
     pub fn unsent(&self) -> usize {
-        let waiting = UNSENT_BYTES_MAX.saturating_sub(self.line.room.available_permits());
-        waiting + *self.line.underway.borrow()
+        self.waiting() + *self.line.underway.borrow()
+    }
+
+    /// Bytes that were sent and have not left yet.
+    pub fn waiting(&self) -> usize {
+        UNSENT_BYTES_MAX.saturating_sub(self.line.room.available_permits())
+    }
+
+    /// Waits until no more than so much waits to leave, or the channel is closed. Whoever sends meanwhile waits, too.
+    pub async fn drained(&self, bytes: usize) {
+        let room = u32::try_from(UNSENT_BYTES_MAX.saturating_sub(bytes)).unwrap_or(u32::MAX);
+        drop(self.line.room.acquire_many(room).await);
     }
 
     /// Waits until all that was sent has arrived at the other end, or the channel is closed.

@@ -2,16 +2,18 @@
 
 mod calling;
 mod native;
+mod relaying;
 pub(crate) mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use wigwag_peer::calls::Tag;
+use wigwag_peer::calls::{ConnectionId, Tag};
 
 pub(crate) use self::calling::Act;
 use self::native::Native;
 pub(crate) use self::native::{Want, name};
+pub(crate) use self::relaying::Boxed;
 use self::views::Views;
 use crate::judge::signals::Fate;
 use crate::judge::{Judge, text};
@@ -54,6 +56,8 @@ pub(crate) enum Ask {
     Call(Tag),
     /// Where somebody is who did not hear a call.
     CallFind(Tag),
+    /// A box of a connection.
+    Relay(ConnectionId),
     /// Answered with how many it went to.
     Probe {
         receivers: u64,
@@ -338,7 +342,7 @@ impl Client {
                 judge.wrong(format!("client {} was granted nonsense: {frame}", self.index));
             }
             (_, "error") => {}
-            (Ask::Call(_) | Ask::CallFind(_), _) => {}
+            (Ask::Call(_) | Ask::CallFind(_) | Ask::Relay(_), _) => {}
             (Ask::Find { id, since }, _) => self.found(id, *since, now, frame, judge),
             (Ask::Probe { receivers }, _) if frame["receivers"] != *receivers => {
                 judge.wrong(format!("client {} reached {frame}, but there were {receivers}", self.index));
@@ -358,6 +362,8 @@ impl Client {
         let waits = frame["retry_after"].as_u64().is_some();
         match code {
             _ if matches!(ask, Some(Ask::Nonsense { code: expected }) if *expected == code) => {}
+            // It waits, and says it again.
+            4100 | 4115 if waits && matches!(ask, Some(Ask::Relay(_))) => judge.counts.refused += 1,
             // Of frames whose number cannot be read, and of a session that the operator ends.
             4301 | 4400 | 4402 | 4414 if ask.is_none() => {}
             4100 if waits && !matches!(ask, Some(Ask::Broadcast)) => {
@@ -376,6 +382,7 @@ impl Client {
         match text(&frame["type"]) {
             // Those of calls are for their machine, where there is one.
             "signal" if text(&frame["kind"]).starts_with("ww.") => {}
+            "relayed" => {}
             "signal" => judge.signal(self.index, frame),
             "lost" => {
                 let numbers: Vec<u64> = frame["n"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();

@@ -69,6 +69,12 @@ counts! {
     given,
     /// Connections of native clients that opened, on either side.
     calls,
+    /// Boxes of connections that a hub was to relay.
+    relayed,
+    /// Times that a connection took another way.
+    moved,
+    /// Words that came over connections.
+    words,
     /// Wishes to connect of which nothing came.
     uncalled,
     /// Times that a client and a server lost sight of each other.

@@ -16,7 +16,7 @@ use wigwag_peer::SocketId;
 use wigwag_wire::{Namespace, PeerId};
 
 use self::wires::{ToClient, Wire};
-use crate::client::{Client, name};
+use crate::client::{Boxed, Client, name};
 use crate::dice::Dice;
 use crate::judge::Judge;
 use crate::node::{Claim, Node};
@@ -69,6 +69,8 @@ enum Event {
         client: usize,
         own: SocketId,
     },
+    /// Something reaches a client by a direct path.
+    Boxed(Boxed),
     Starts {
         node: usize,
     },
@@ -130,6 +132,8 @@ pub(crate) struct World<'t> {
     replaying: Option<(u64, u64)>,
     /// Until when clients and servers do not reach each other.
     parted: BTreeMap<(usize, usize), u64>,
+    /// When the last box arrives that is under way between two clients.
+    boxes_at: BTreeMap<(usize, usize), u64>,
     /// When queues were last looked at.
     looked_at: u64,
     trace: Fnv,
@@ -176,6 +180,7 @@ impl<'t> World<'t> {
             hosts: BTreeMap::new(),
             replaying: None,
             parted: BTreeMap::new(),
+            boxes_at: BTreeMap::new(),
             looked_at: 0,
             trace: Fnv(0xcbf2_9ce4_8422_2325),
             resting: false,
@@ -244,6 +249,7 @@ impl<'t> World<'t> {
             Event::ClientNotices { socket } => self.client_notices(socket),
             Event::Acts { client } => self.act(client),
             Event::Wakes { client, due } => self.wakes(client, due),
+            Event::Boxed(boxed) => self.boxed(&boxed),
             Event::Reopens { client } => self.reopens(client),
             Event::Unreachable { client, own } => self.unreachable(client, own),
             Event::Starts { node } => self.start(node),

@@ -2,22 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, watch};
 use tracing::debug;
 use wigwag_peer::calls::{
-    CallError, ConnectId, ConnectionId, ConnectionState, EngineEvent, Input, KnockId, Order, Output, Remote,
+    CallError, ConnectId, ConnectionId, ConnectionState, EngineEvent, Input, KnockId, Order, Output, RelayUse, Remote,
 };
-use wigwag_peer::{AskId, Body};
+use wigwag_peer::heard::{AckHeard, LimitsHeard};
+use wigwag_peer::relay::{Pace, Posted};
+use wigwag_peer::{AskId, Body, Frame, Moment};
 use wigwag_rtc::{Engine, IceServer, Settings};
 
 use super::{Driver, Waiting};
 use crate::connection::{Connection, Ended, Standing};
+use crate::error::AskError;
 use crate::event::Event;
 use crate::incoming::Knock;
-use crate::link::Link;
+use crate::link::{Link, Office};
 use crate::post::{Letter, OwnEngine, Reply};
 
 type Wish = Reply<Result<Connection, CallError>>;
@@ -27,6 +32,9 @@ pub(super) struct Calling {
     engine: Arc<dyn Engine>,
     settings: Settings,
     own_ice: bool,
+    /// How the program wants the relay to be used.
+    relay: RelayUse,
+    office: Office,
     listener: Option<mpsc::Sender<Knock>>,
     wishes: BTreeMap<ConnectId, (Wish, OwnEngine)>,
     /// Who accepted, until it is known which connection comes of it.
@@ -47,11 +55,19 @@ struct Live {
 }
 
 impl Calling {
-    pub(super) fn new(engine: Arc<dyn Engine>, settings: Settings, own_ice: bool) -> Self {
+    pub(super) fn new(
+        engine: Arc<dyn Engine>,
+        settings: Settings,
+        own_ice: bool,
+        relay: RelayUse,
+        began: Instant,
+    ) -> Self {
         Self {
             engine,
             settings,
             own_ice,
+            relay,
+            office: Office { began, pace: Arc::new(Mutex::new(Pace::default())) },
             listener: None,
             wishes: BTreeMap::new(),
             accepting: None,
@@ -65,6 +81,13 @@ impl Calling {
         if !self.own_ice {
             self.settings.ice_servers = servers.collect();
         }
+    }
+
+    /// The server said what it allows: how calls may use its relay.
+    pub(super) fn limits(&self, now: Moment, limits: &LimitsHeard) -> Input {
+        let mut pace = self.office.pace.lock();
+        pace.told(now, limits);
+        Input::Relay(if pace.chunk() > 0 { self.relay } else { RelayUse::Never })
     }
 
     /// What a letter means to the calls.
@@ -89,6 +112,7 @@ impl Calling {
             Letter::Decline(knock, why) => Input::Decline(knock, why),
             Letter::Hang(connection, why) => Input::Close(connection, why),
             Letter::Engine(connection, event) => Input::Engine(connection, event),
+            Letter::Relay(connection, packed) => Input::Post(connection, packed),
             Letter::Pin(id, key) => {
                 self.pins.push((id, key));
                 Input::Tick
@@ -123,6 +147,13 @@ impl Driver {
                 match Body::new(&signal) {
                     Ok(body) => self.ask(AskId(self.numbers.next()), body, false, Waiting::Signalled(tag)),
                     Err(why) => self.call(Input::Signalled(tag, Err(why.to_string()))),
+                }
+            }
+            Output::Relay { connection, to, device, data } => {
+                let request = Relay { r#type: "relay", to: to.as_str(), device: &device, data: &data };
+                match Body::new(&request) {
+                    Ok(body) => self.ask(AskId(self.numbers.next()), body, false, Waiting::Relayed(connection)),
+                    Err(_) => self.relayed(connection, Posted::Lost),
                 }
             }
             Output::Find { tag, id } => match Body::new(&Find { r#type: "find", id: id.as_str() }) {
@@ -186,19 +217,40 @@ impl Driver {
     }
 
     fn order(&mut self, connection: ConnectionId, order: Order) {
-        let Calling { engine, settings, links, .. } = &mut self.calling;
+        let Calling { engine, settings, links, office, .. } = &mut self.calling;
         let Some(live) = links.get_mut(&connection) else { return };
         if order == Order::Begin {
             let Some(post) = self.post.upgrade() else { return };
             let engine = live.engine.as_ref().unwrap_or(engine);
-            live.link = Some(Link::begin(connection, &**engine, settings.clone(), post));
+            live.link = Some(Link::begin(connection, &**engine, settings.clone(), office.clone(), post));
             return;
         }
         let keeps_up = live.link.as_ref().is_none_or(|link| link.order(order));
         if !keeps_up {
-            let event = EngineEvent::Failed("the engine does not keep up".to_owned());
-            self.call(Input::Engine(connection, event));
+            self.falls_behind(connection);
         }
+    }
+
+    /// What became of a box that was to be relayed.
+    pub(super) fn box_answered(&mut self, connection: ConnectionId, answer: Result<Frame, AskError>) {
+        let posted = match answer {
+            Ok(frame) => frame.parse::<AckHeard>().map_or(Posted::Lost, |ack| Posted::Acked(ack.status)),
+            Err(AskError::Refused(refused)) => Posted::Refused { code: refused.code, retry_after: refused.retry_after },
+            Err(_) => Posted::Lost,
+        };
+        self.relayed(connection, posted);
+    }
+
+    fn relayed(&mut self, connection: ConnectionId, posted: Posted) {
+        let link = self.calling.links.get(&connection).and_then(|live| live.link.as_ref());
+        if !link.is_none_or(|link| link.posted(posted)) {
+            self.falls_behind(connection);
+        }
+    }
+
+    fn falls_behind(&mut self, connection: ConnectionId) {
+        let event = EngineEvent::Failed("the engine does not keep up".to_owned());
+        self.call(Input::Engine(connection, event));
     }
 
     fn connected(&mut self, connection: ConnectionId, connect: Option<ConnectId>) {
@@ -223,6 +275,15 @@ struct Signal<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<&'a str>,
     kind: &'a str,
+    data: &'a RawValue,
+}
+
+#[derive(Serialize)]
+struct Relay<'a> {
+    r#type: &'a str,
+    to: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    device: &'a str,
     data: &'a RawValue,
 }
 

@@ -1,9 +1,12 @@
 //! Calls that have a secret: what their negotiations want, and what becomes of their connections.
 
 use super::negotiation::{Negotiation, Step};
-use super::terms::{CallError, ConnectId, ConnectionId, ConnectionState, Output, Remote};
+use super::relaying::Relaying;
+use super::terms::{CallError, ConnectId, ConnectionId, ConnectionState, Order, Output, Remote};
 use super::{About, Calls, Stage};
-use crate::sealed::{Content, Seal};
+use crate::heard::RelayedHeard;
+use crate::sealed::{Content, Seal, call_of};
+use crate::terms::State;
 use crate::time::Moment;
 
 /// A call with a secret.
@@ -34,7 +37,8 @@ impl Calls {
             outgoing.stage = Stage::Path(connection);
         }
         out.push(Output::Connecting { connection, remote: remote.clone(), connect });
-        let (negotiation, until) = (Negotiation::new(polite), Moment::NEVER);
+        let relaying = Relaying::new(self.relay, seal.hails(), self.line == State::Open);
+        let (negotiation, until) = (Negotiation::new(polite, relaying), Moment::NEVER);
         self.live.insert(connection, Live { remote, seal, negotiation, connect, was_open: false, until });
         connection
     }
@@ -50,6 +54,27 @@ impl Calls {
         let Some(data) = live.seal.seal(content) else { return };
         let (to, device) = (live.remote.id.clone(), Some(live.remote.device.clone()));
         self.signal(About::Box(connection), to, device, "ww.sealed", data, out);
+    }
+
+    /// Seals a box of a connection's link, to be relayed.
+    pub(super) fn post(&mut self, connection: ConnectionId, packed: &[u8], out: &mut Vec<Output>) {
+        let Some(live) = self.live.get_mut(&connection) else { return };
+        let Some(data) = live.seal.seal_relayed(packed) else { return };
+        let Remote { id: to, device, .. } = live.remote.clone();
+        out.push(Output::Relay { connection, to, device, data });
+    }
+
+    /// Hands a box that was relayed to the link that it is for.
+    pub(super) fn relayed(&mut self, heard: &RelayedHeard, out: &mut Vec<Output>) {
+        let connection = call_of(&heard.data).and_then(|call| self.calls.get(&call).copied());
+        let Some((connection, live)) = connection.and_then(|id| Some((id, self.live.get_mut(&id)?))) else { return };
+        let is_theirs = live.remote.id.as_str() == heard.from && live.remote.device == heard.device;
+        if !is_theirs || !live.negotiation.relaying.is_agreed() {
+            return;
+        }
+        if let Some(packed) = live.seal.open_relayed(&heard.data) {
+            out.push(Output::Order(connection, Order::Relayed(packed)));
+        }
     }
 
     pub(super) fn each(&mut self, out: &mut Vec<Output>, act: impl Fn(&mut Negotiation, Moment, &mut Vec<Step>)) {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::relaying::Relaying;
 use super::terms::{At, CallError, ConnectionState, EngineEvent, IceState, Order};
+use crate::relay::Carrier;
 use crate::sealed::{Candidate, Content, Description, DescriptionKind};
 use crate::time::Moment;
 
@@ -42,6 +44,9 @@ pub(super) struct Negotiation {
     look_at: Moment,
     give_up_at: Moment,
     ice: IceState,
+    /// Whether the data channel is open.
+    reachable: bool,
+    pub(super) relaying: Relaying,
     local: BTreeSet<String>,
     remote: BTreeSet<String>,
 }
@@ -67,7 +72,7 @@ pub(super) enum Step {
 
 impl Negotiation {
     /// A negotiation with whoever gives way or not.
-    pub(super) fn new(polite: bool) -> Self {
+    pub(super) fn new(polite: bool, relaying: Relaying) -> Self {
         Self {
             polite,
             state: ConnectionState::Connecting,
@@ -85,6 +90,8 @@ impl Negotiation {
             look_at: Moment::NEVER,
             give_up_at: Moment::NEVER,
             ice: IceState::Checking,
+            reachable: false,
+            relaying,
             local: BTreeSet::new(),
             remote: BTreeSet::new(),
         }
@@ -109,7 +116,7 @@ impl Negotiation {
             return self.end("left", None, out);
         }
         if let Some(description) = content.description {
-            self.described(now, description, out);
+            self.described(now, description, content.relay, out);
         }
         if let Some(candidates) = content.candidates {
             self.candidates(candidates.into_iter().flatten().collect(), out);
@@ -126,15 +133,40 @@ impl Negotiation {
                 // An offer that gave way is not told any more.
                 if self.awaited == Some(description.kind) {
                     self.awaited = None;
-                    out.push(Step::Tell(Content { description: Some(description), ..Content::default() }));
+                    let kind = description.kind;
+                    let relay = self.relaying.offers();
+                    out.push(Step::Tell(Content { description: Some(description), relay, ..Content::default() }));
+                    if kind == DescriptionKind::Answer {
+                        self.relaying.both_described(now);
+                    }
                     self.settle(now, out);
                 }
             }
             EngineEvent::Candidate(candidate) => self.gathered(now, candidate, out),
             EngineEvent::Ice(state) => self.watch(now, state, out),
-            EngineEvent::Open => self.set(ConnectionState::Open, out),
+            EngineEvent::Open => {
+                self.reachable = true;
+                if self.relaying.is_agreed() {
+                    self.reached(out);
+                } else {
+                    self.set(ConnectionState::Open, out);
+                }
+            }
             EngineEvent::Left => self.end("left", None, out),
             EngineEvent::Failed(why) => self.end("failed", Some(CallError::Failed(why)), out),
+            EngineEvent::Moved(by) => self.relaying.moved(now, by),
+            EngineEvent::Heard(by) if self.relaying.carrier() == Some(by) => self.opened(out),
+            EngineEvent::Heard(_) => {}
+            EngineEvent::Silent(_) => self.search(now, out),
+            EngineEvent::Unrelayed => self.unrelayed(now, out),
+            EngineEvent::Broken(why) => self.end("failed", Some(CallError::Failed(why.to_string())), out),
+        }
+    }
+
+    /// There is a server again, or no longer.
+    pub(super) fn online(&mut self, online: bool, out: &mut Vec<Step>) {
+        if self.relaying.line(online) {
+            out.push(Step::Order(Order::Online(online)));
         }
     }
 
@@ -175,10 +207,17 @@ impl Negotiation {
             self.mend(now, out);
             self.look_at = now + SILENT_MS * 3;
         }
+        let (takes_up, looks) = self.relaying.due(now);
+        if takes_up {
+            self.take_up(out);
+        }
+        if looks {
+            self.mend(now, out);
+        }
     }
 
     pub(super) fn deadline(&self) -> Moment {
-        self.gathered_at.or(self.restart_at).or(self.look_at)
+        self.gathered_at.or(self.restart_at).or(self.look_at).or(self.relaying.deadline())
     }
 
     /// Ends it.
@@ -187,6 +226,7 @@ impl Negotiation {
             return;
         }
         (self.gathered_at, self.restart_at, self.look_at) = (Moment::NEVER, Moment::NEVER, Moment::NEVER);
+        self.relaying.end();
         if self.begun {
             out.push(Step::Order(Order::End));
         }
@@ -196,7 +236,9 @@ impl Negotiation {
 
     /// Why there is no connection, as far as it can be told from here.
     pub(super) fn failure(&self) -> CallError {
-        if self.ice == IceState::Connected {
+        if self.relaying.carrier() == Some(Carrier::Relay) {
+            CallError::Timeout { at: At::Relay }
+        } else if self.ice == IceState::Connected {
             CallError::Timeout { at: At::Channel }
         } else if self.remote.is_empty() {
             CallError::Timeout { at: At::Path }
@@ -232,8 +274,9 @@ impl Negotiation {
         }
     }
 
-    fn described(&mut self, now: Moment, description: Description, out: &mut Vec<Step>) {
+    fn described(&mut self, now: Moment, description: Description, relays: bool, out: &mut Vec<Step>) {
         self.engine(out);
+        out.extend(self.relaying.agree(now, relays).map(Step::Order));
         match (description.kind, self.offering) {
             // Both offer at once: the impolite one's offer is the one.
             (DescriptionKind::Offer, Some(_)) if !self.polite => return,
@@ -243,7 +286,10 @@ impl Negotiation {
                 self.wanted |= before.is_some_and(|offer| offer.restart) && !is_new;
                 (self.offering, self.awaited) = (None, Some(DescriptionKind::Answer));
             }
-            (DescriptionKind::Answer, Some(_)) if self.awaited.is_none() => self.offering = None,
+            (DescriptionKind::Answer, Some(_)) if self.awaited.is_none() => {
+                self.offering = None;
+                self.relaying.both_described(now);
+            }
             (DescriptionKind::Answer, _) => return,
         }
         let ufrag = ufrag(&description.sdp).to_owned();
@@ -296,14 +342,65 @@ impl Negotiation {
         self.ice = ice;
         match ice {
             IceState::Checking => {}
+            IceState::Connected if self.relaying.is_agreed() => self.reached(out),
+            // The relay carries: whether a direct path comes is another matter.
+            IceState::Disconnected | IceState::Failed if self.relaying.carrier() == Some(Carrier::Relay) => {}
             IceState::Connected => {
                 (self.look_at, self.give_up_at) = (Moment::NEVER, Moment::NEVER);
                 if self.state == ConnectionState::Mending {
                     self.set(ConnectionState::Open, out);
                 }
             }
-            IceState::Disconnected => self.mending(now, SILENT_MS, out),
-            IceState::Failed => self.mending(now, 0, out),
+            IceState::Disconnected => {
+                self.mending(now, SILENT_MS, out);
+                self.relaying.lost(now);
+            }
+            IceState::Failed => {
+                if !self.take_up(out) || self.state != ConnectionState::Connecting {
+                    self.mending(now, 0, out);
+                }
+            }
+        }
+    }
+
+    /// Takes up the relay, where there is one.
+    fn take_up(&mut self, out: &mut Vec<Step>) -> bool {
+        let may = self.relaying.take_up();
+        if may {
+            out.push(Step::Order(Order::Travel { by: Some(Carrier::Relay), reaches: false }));
+        }
+        may
+    }
+
+    /// The direct path of a link is there.
+    fn reached(&mut self, out: &mut Vec<Step>) {
+        if self.reachable {
+            out.push(Step::Order(Order::Travel { by: Some(Carrier::Direct), reaches: true }));
+            self.opened(out);
+        }
+    }
+
+    /// A link has a way to the other side.
+    fn opened(&mut self, out: &mut Vec<Step>) {
+        self.relaying.opened();
+        (self.look_at, self.give_up_at) = (Moment::NEVER, Moment::NEVER);
+        self.set(ConnectionState::Open, out);
+    }
+
+    /// A link hears nothing any more.
+    fn search(&mut self, now: Moment, out: &mut Vec<Step>) {
+        if self.state == ConnectionState::Open {
+            self.mending(now, SILENT_MS, out);
+        }
+    }
+
+    fn unrelayed(&mut self, now: Moment, out: &mut Vec<Step>) {
+        self.relaying.refuse();
+        out.push(Step::Order(Order::Travel { by: None, reaches: false }));
+        if self.state == ConnectionState::Connecting && self.ice == IceState::Failed {
+            self.end("no_path", Some(self.failure()), out);
+        } else {
+            self.search(now, out);
         }
     }
 

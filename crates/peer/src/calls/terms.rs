@@ -5,7 +5,8 @@ use std::fmt;
 use serde_json::value::RawValue;
 use wigwag_wire::{PeerId, PublicKey};
 
-use crate::heard::{DeliveryHeard, Found, SignalHeard};
+use crate::heard::{DeliveryHeard, Found, RelayedHeard, SignalHeard};
+use crate::relay::{Broken, Carrier, Silence};
 use crate::sealed::{Candidate, Description};
 use crate::terms::State;
 use crate::trust::Verified;
@@ -66,6 +67,18 @@ impl Connect {
     }
 }
 
+/// Whether messages may go by way of the server, sealed (`spec/relay.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum RelayUse {
+    /// They may not.
+    Never,
+    /// Where there is no other way, and until there is one.
+    #[default]
+    LastResort,
+    /// They shall: no other way is looked for.
+    Only,
+}
+
 /// How far an engine is with its search for a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IceState {
@@ -94,6 +107,16 @@ pub enum EngineEvent {
     Left,
     /// It cannot go on.
     Failed(String),
+    /// What the link sends takes another way.
+    Moved(Option<Carrier>),
+    /// The link heard the other side by this way, which was silent or not in use until then.
+    Heard(Carrier),
+    /// The link hears nothing over the relay any more.
+    Silent(Silence),
+    /// The server relays nothing any more.
+    Unrelayed,
+    /// The other side broke the rules of the stream.
+    Broken(Broken),
 }
 
 /// What an engine is to do.
@@ -110,6 +133,24 @@ pub enum Order {
     Describe(Description),
     /// Take these candidates of the other's in.
     Candidates(Vec<Candidate>),
+    /// Have a [`Link`](crate::relay::Link) carry all messages: both sides agreed to it. Comes before the first `Describe`, or never.
+    Relay {
+        /// Whether we hailed.
+        hails: bool,
+        /// Whether there is a server now.
+        online: bool,
+    },
+    /// For the link: go by this way.
+    Travel {
+        /// By which; `None` for neither.
+        by: Option<Carrier>,
+        /// Whether our own direct path is there.
+        reaches: bool,
+    },
+    /// For the link: a box that was relayed.
+    Relayed(Vec<u8>),
+    /// For the link: there is a server again, or no longer.
+    Online(bool),
     /// Be gone.
     End,
 }
@@ -138,6 +179,8 @@ pub enum At {
     Path,
     /// There was a path, and nothing opened on it.
     Channel,
+    /// There was none, and nothing came by way of the server.
+    Relay,
 }
 
 /// Why there is no connection.
@@ -229,6 +272,12 @@ pub enum Input {
     Abort(ConnectId),
     /// A signal whose kind begins with `ww.`.
     Heard(SignalHeard),
+    /// How the server's relay is to be used by calls from now on: never where the server has none.
+    Relay(RelayUse),
+    /// Data that the server relayed.
+    Relayed(RelayedHeard),
+    /// A link wants this box sealed and relayed.
+    Post(ConnectionId, Vec<u8>),
     /// What became of a signal: an error says why there was no answer, or that there was a refusal.
     Signalled(Tag, Result<DeliveryHeard, String>),
     /// What was found, or why nothing is known.
@@ -261,6 +310,17 @@ pub enum Output {
         /// What it is.
         kind: &'static str,
         /// What it says.
+        data: Box<RawValue>,
+    },
+    /// Have this relayed, and tell the connection's link what became of it. Their order has a meaning.
+    Relay {
+        /// Whose link it is of.
+        connection: ConnectionId,
+        /// To whom.
+        to: PeerId,
+        /// To which of its programs.
+        device: String,
+        /// A box.
         data: Box<RawValue>,
     },
     /// Ask where this id is, and answer with `Found`.
@@ -350,6 +410,7 @@ impl fmt::Display for Late {
             At::Peer => "the peer did not answer in time",
             At::Path => "the peer answered, and then said nothing of where it can be reached",
             At::Channel => "a way to the peer was found, and no channel opened on it in time",
+            At::Relay => "no direct way to the peer was found, and it does not answer by way of the server",
         })
     }
 }

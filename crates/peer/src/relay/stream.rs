@@ -63,6 +63,8 @@ pub struct Stream {
     told: u64,
     ack_at: Moment,
     asks: bool,
+    /// Whether the other gets no leave to send more.
+    stalled: bool,
     patience: u64,
     later: u64,
     again_at: Moment,
@@ -83,6 +85,7 @@ impl Default for Stream {
             told: 0,
             ack_at: Moment::NEVER,
             asks: false,
+            stalled: false,
             patience: 0,
             later: 1,
             again_at: Moment::NEVER,
@@ -95,6 +98,19 @@ impl Stream {
     /// Bytes of ours that the other has, and bytes of its that we have.
     pub fn counts(&self) -> (u64, u64) {
         (self.acked, self.taken)
+    }
+
+    /// How long our stream is by now, as far as it was made into boxes or is about to be.
+    pub fn written(&self) -> u64 {
+        self.end()
+    }
+
+    /// The program cannot keep up, or can again: meanwhile the other gets no leave to send more than it has.
+    pub fn stall(&mut self, now: Moment, stalled: bool) {
+        if self.stalled && !stalled && self.granted < self.taken + WINDOW_BYTES / 2 {
+            self.ack_at = now;
+        }
+        self.stalled = stalled;
     }
 
     /// Whether something of ours is not acknowledged yet.
@@ -137,7 +153,9 @@ impl Stream {
             }
             return None;
         }
-        self.granted = self.taken + WINDOW_BYTES;
+        if !self.stalled {
+            self.granted = self.taken + WINDOW_BYTES;
+        }
         let mut packed = Vec::with_capacity(HEADER_BYTES + size as usize);
         packed.push(u8::from(self.asks) * ASK + u8::from(cut) * CUT);
         for number in [self.taken, self.granted, self.next] {

@@ -25,6 +25,23 @@ pub struct Content {
     /// The call is over, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bye: Option<String>,
+    /// Beside a description: whether the sender agrees to the relay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not", with = "one")]
+    pub relay: bool,
+}
+
+/// `1` for yes; anything else, and nothing, is no.
+mod one {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(is: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(u8::from(*is))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+        serde_json::Value::deserialize(deserializer).map(|value| value.as_f64() == Some(1.0))
+    }
 }
 
 /// An offer or an answer of WebRTC.
@@ -87,6 +104,7 @@ pub struct BoxData<'a> {
 /// What locks and unlocks the boxes of one call, on one side.
 pub struct Seal {
     call: CallId,
+    hails: bool,
     signals: Boxes,
     relay: Boxes,
 }
@@ -120,12 +138,17 @@ impl Seal {
         let call = hail.call.clone();
         let signals = boxes(call.as_str().to_owned(), "seal")?;
         let relay = boxes(format!("{} relay", call.as_str()), "relay")?;
-        Some(Self { call, signals, relay })
+        Some(Self { call, hails, signals, relay })
     }
 
     /// Which call it is of.
     pub fn call(&self) -> &CallId {
         &self.call
+    }
+
+    /// Whether we hailed.
+    pub fn hails(&self) -> bool {
+        self.hails
     }
 
     /// The `data` of a signal that holds this.

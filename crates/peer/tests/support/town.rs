@@ -8,7 +8,8 @@ use wigwag_peer::calls::{
     CallError, Calls, Connect, ConnectId, ConnectionId, ConnectionState, EngineEvent, IceState, Input, KnockId, Order,
     Output, Remote, Tag,
 };
-use wigwag_peer::heard::{DeliveryHeard, Found, SignalHeard};
+use wigwag_peer::heard::{DeliveryHeard, Found, RelayedHeard, SignalHeard};
+use wigwag_peer::relay::{Carrier, ChannelId, Link, LinkOutput, Message, Pace, Posted, Told};
 use wigwag_peer::sealed::{Candidate, Description, DescriptionKind};
 use wigwag_peer::trust::MemoryPins;
 use wigwag_peer::{Identity, Moment, Signer, State};
@@ -45,10 +46,14 @@ pub(crate) struct Engine {
     pub(crate) theirs: bool,
     pub(crate) met: bool,
     pub(crate) open: bool,
+    pub(crate) link: Option<Link>,
+    /// What the other side said.
+    pub(crate) heard: Vec<String>,
 }
 
 pub(crate) struct Peer {
     pub(crate) calls: Calls,
+    pub(crate) pace: Pace,
     pub(crate) id: PeerId,
     pub(crate) device: String,
     pub(crate) key: PublicKey,
@@ -67,7 +72,9 @@ pub(crate) struct Town {
     pub(crate) now: u64,
     pub(crate) peers: [Peer; 2],
     pub(crate) post: VecDeque<Letter>,
-    /// Whether engines find each other.
+    /// Boxes on the direct path, by their receivers.
+    boxes: VecDeque<(usize, Vec<u8>)>,
+    /// Whether engines find each other, and what they send arrives.
     pub(crate) paths: bool,
     /// When a peer was last seen, as the server tells.
     pub(crate) seen: Option<u64>,
@@ -102,6 +109,7 @@ impl Town {
             let calls = Calls::new(Box::new(identity), Box::<MemoryPins>::default(), super::dice(seed));
             Peer {
                 calls,
+                pace: Pace::default(),
                 id,
                 device: format!("d{seed}"),
                 key,
@@ -114,7 +122,7 @@ impl Town {
             }
         });
         let peers = [peers.next().unwrap(), peers.next().unwrap()];
-        let mut town = Self { now: 0, peers, post: VecDeque::new(), paths: true, seen: None };
+        let mut town = Self { now: 0, peers, post: VecDeque::new(), boxes: VecDeque::new(), paths: true, seen: None };
         for who in [ALICE, BOB] {
             let Peer { id, device, .. } = &town.peers[who];
             let (id, device) = (id.as_str().to_owned(), device.clone());
@@ -148,6 +156,12 @@ impl Town {
 
     /// The postman hands over the next letter; says whether there was one.
     pub(crate) fn deliver(&mut self) -> bool {
+        if let Some((who, packed)) = self.boxes.pop_front() {
+            if self.paths {
+                self.link(who, |link, now, pace, out| link.take(now, pace, &packed, Carrier::Direct, out));
+            }
+            return true;
+        }
         let Some(letter) = self.post.pop_front() else { return false };
         self.hand_over(letter);
         true
@@ -158,6 +172,18 @@ impl Town {
         let other = 1 - from;
         let is_meant =
             |peer: &Peer| peer.here && peer.id == to && device.as_ref().is_none_or(|device| *device == peer.device);
+        if kind == "relay" {
+            let status = if is_meant(&self.peers[other]) {
+                let heard = json!({"from": self.peers[from].id, "device": self.peers[from].device, "data": 0});
+                let text = heard.to_string().replace(r#""data":0"#, &format!(r#""data":{data}"#));
+                let heard: RelayedHeard = serde_json::from_str(&text).unwrap();
+                self.tell(other, Input::Relayed(heard));
+                DeliveryHeard::Delivered
+            } else {
+                DeliveryHeard::Absent
+            };
+            return self.link(from, |link, now, pace, out| link.posted(now, pace, Posted::Acked(status), out));
+        }
         let status = if is_meant(&self.peers[other]) {
             let heard = json!({
                 "from": self.peers[from].id, "device": self.peers[from].device, "kind": kind,
@@ -183,11 +209,15 @@ impl Town {
         let end = self.now + ms;
         loop {
             self.settle();
-            let due = self.peers.iter().filter_map(|peer| peer.calls.next_deadline()).min();
+            let links =
+                self.peers.iter().flat_map(|peer| peer.engines.values()).filter_map(|engine| engine.link.as_ref());
+            let links: Vec<Moment> = links.filter_map(Link::next_deadline).collect();
+            let due = self.peers.iter().filter_map(|peer| peer.calls.next_deadline()).chain(links).min();
             let Some(due) = due.filter(|due| due.0 <= end) else { break };
             self.now = self.now.max(due.0);
             for who in [ALICE, BOB] {
                 self.tell(who, Input::Tick);
+                self.link(who, Link::tick);
             }
         }
         self.now = end;
@@ -216,6 +246,76 @@ impl Town {
         self.peers[who].calls.state(self.last(who))
     }
 
+    /// Lets the link of a peer's last connection do something.
+    pub(crate) fn link(&mut self, who: usize, act: impl FnOnce(&mut Link, Moment, &mut Pace, &mut Vec<LinkOutput>)) {
+        let mut inputs = VecDeque::new();
+        if let Some(connection) = self.peers[who].engines.last_key_value().map(|(connection, _)| *connection) {
+            self.link_of(who, connection, &mut inputs, act);
+        }
+        for input in inputs {
+            self.tell(who, input);
+        }
+    }
+
+    fn link_of(
+        &mut self,
+        who: usize,
+        connection: ConnectionId,
+        inputs: &mut VecDeque<Input>,
+        act: impl FnOnce(&mut Link, Moment, &mut Pace, &mut Vec<LinkOutput>),
+    ) {
+        let Peer { engines, pace, .. } = &mut self.peers[who];
+        let Some(engine) = engines.get_mut(&connection) else { return };
+        let Some(link) = &mut engine.link else { return };
+        let mut out = Vec::new();
+        act(link, Moment(self.now), pace, &mut out);
+        for output in out {
+            let event = match output {
+                LinkOutput::Direct(packed) => {
+                    self.boxes.push_back((1 - who, packed));
+                    continue;
+                }
+                LinkOutput::Post(packed) => {
+                    inputs.push_back(Input::Post(connection, packed));
+                    continue;
+                }
+                LinkOutput::Told(told) => {
+                    if let Told::Message { message: Message::Text(text), .. } = told {
+                        engine.heard.push(text);
+                    }
+                    continue;
+                }
+                LinkOutput::Heard(by) => EngineEvent::Heard(by),
+                LinkOutput::Moved(by) => EngineEvent::Moved(by),
+                LinkOutput::Silent(why) => EngineEvent::Silent(why),
+                LinkOutput::Refused => EngineEvent::Unrelayed,
+                LinkOutput::Broken(why) => EngineEvent::Broken(why),
+            };
+            inputs.push_back(Input::Engine(connection, event));
+        }
+        // The data channel of these engines takes everything at once.
+        if engine.open {
+            link.direct(Moment(self.now), pace, Some(0), &mut Vec::new());
+        }
+    }
+
+    /// Says something on a peer's last connection.
+    pub(crate) fn say(&mut self, who: usize, text: &str) {
+        self.link(who, |link, now, pace, out| {
+            link.send(ChannelId(0), Message::Text(text.to_owned())).unwrap();
+            link.tick(now, pace, out);
+        });
+    }
+
+    pub(crate) fn heard(&mut self, who: usize) -> Vec<String> {
+        let last = self.last(who);
+        std::mem::take(&mut self.peers[who].engines.get_mut(&last).unwrap().heard)
+    }
+
+    pub(crate) fn carrier(&self, who: usize) -> Option<Carrier> {
+        self.peers[who].engines[&self.last(who)].link.as_ref().and_then(Link::carrier)
+    }
+
     fn take(&mut self, who: usize, output: Output, inputs: &mut VecDeque<Input>) {
         let peer = &mut self.peers[who];
         match output {
@@ -238,9 +338,31 @@ impl Town {
                 peer.engines.insert(connection, Engine::default());
                 peer.remotes.insert(connection, remote);
             }
+            Output::Relay { connection, to, device, data } => {
+                let (tag, device, data) = (Tag(connection.0), Some(device), data.get().to_owned());
+                self.post.push_back(Letter { from: who, tag, to, device, kind: "relay", data });
+            }
+            Output::Order(connection, Order::Travel { by, reaches }) => {
+                self.link_of(who, connection, inputs, |link, now, pace, out| link.travel(now, pace, by, reaches, out));
+            }
+            Output::Order(connection, Order::Relayed(packed)) => {
+                let by = Carrier::Relay;
+                self.link_of(who, connection, inputs, |link, now, pace, out| link.take(now, pace, &packed, by, out));
+            }
+            Output::Order(connection, Order::Online(online)) => {
+                self.link_of(who, connection, inputs, |link, now, pace, out| link.line(now, pace, online, out));
+            }
             Output::Order(connection, order) => {
                 let paths = self.paths;
-                let events = peer.engines.get_mut(&connection).unwrap().obey(order, paths);
+                let engine = peer.engines.get_mut(&connection).unwrap();
+                let was_open = engine.open;
+                let events = engine.obey(order, paths);
+                if engine.open
+                    && !was_open
+                    && let Some(link) = &mut engine.link
+                {
+                    link.direct(Moment(self.now), &mut peer.pace, Some(0), &mut Vec::new());
+                }
                 inputs.extend(events.into_iter().map(|event| Input::Engine(connection, event)));
             }
             Output::Connected { connection, connect } => peer.news.push(News::Connected(connection, connect)),
@@ -275,6 +397,8 @@ impl Engine {
                 }
             }
             Order::Candidates(_) => self.met = true,
+            Order::Relay { hails, online } => self.link = Some(Link::new(hails, online)),
+            Order::Travel { .. } | Order::Relayed(_) | Order::Online(_) => {}
         }
         if paths && self.mine && self.theirs && self.met && !self.open {
             self.open = true;

@@ -20,6 +20,7 @@ mod operator;
 mod parties;
 mod peerjs;
 mod peers;
+mod relayed;
 mod restart;
 mod strain;
 #[allow(dead_code, unused_imports, reason = "each module uses its own part")]

@@ -5,21 +5,28 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use wigwag_peer::calls::{self, Calls, Connect, ConnectId, ConnectionId, EngineEvent, IceState, Order, Output, Remote};
-use wigwag_peer::heard::{AckHeard, SignalHeard};
+use wigwag_peer::calls::{
+    self, Calls, Connect, ConnectId, ConnectionId, EngineEvent, IceState, Order, Output, RelayUse, Remote,
+};
+use wigwag_peer::heard::{AckHeard, LimitsHeard, RelayedHeard, SignalHeard};
+use wigwag_peer::relay::{Pace, Posted};
 use wigwag_peer::sealed::{Candidate, Description, DescriptionKind};
 use wigwag_peer::trust::{MemoryPins, Verified};
 use wigwag_peer::{AskId, Body, Dice, Frame, Input, Moment, Signer};
 use wigwag_testkit::TestKey;
 use wigwag_wire::{PeerId, PublicKey};
 
+use super::relaying::{Boxed, Piped};
 use super::{Ask, Client, Pending};
 use crate::judge::Judge;
 
 /// The machine of calls, and what a driver keeps for it.
 pub(super) struct Calling {
-    calls: Calls,
-    engines: BTreeMap<ConnectionId, Engine>,
+    pub(super) calls: Calls,
+    pub(super) pace: Pace,
+    /// What travels directly.
+    pub(super) boxes: Vec<Boxed>,
+    pub(super) engines: BTreeMap<ConnectionId, Engine>,
     /// Wishes that are not fulfilled, and until when they have to end.
     wishes: BTreeMap<ConnectId, u64>,
     /// Of the others, whether a connection came of them.
@@ -36,6 +43,8 @@ pub(crate) enum Act {
     Connect(String, Option<String>),
     /// One connection loses its path.
     Lose,
+    /// Something is said on one.
+    Say,
     /// One connection is not needed any more.
     Close,
     /// None is.
@@ -45,13 +54,14 @@ pub(crate) enum Act {
 }
 
 /// Something that agrees with whatever it is told.
-struct Engine {
+pub(super) struct Engine {
     remote: Remote,
     offers: u64,
     /// What names the engine at the other end.
     theirs: Option<String>,
     met: bool,
-    open: bool,
+    pub(super) open: bool,
+    pub(super) piped: Option<Piped>,
 }
 
 struct Key(TestKey);
@@ -70,15 +80,17 @@ impl Calling {
     pub(super) fn new(key: TestKey, seed: [u8; 32]) -> Self {
         let calls = Calls::new(Box::new(Key(key)), Box::<MemoryPins>::default(), Dice::new(seed));
         let (engines, wishes) = (BTreeMap::new(), BTreeMap::new());
-        Self { calls, engines, wishes, outcomes: BTreeMap::new(), last: 0, calm: false }
+        let (pace, boxes) = (Pace::default(), Vec::new());
+        Self { calls, pace, boxes, engines, wishes, outcomes: BTreeMap::new(), last: 0, calm: false }
     }
 
     pub(super) fn due(&self) -> Option<u64> {
-        self.calls.next_deadline().map(|due| due.0)
+        self.calls.next_deadline().into_iter().chain(self.links_due()).min().map(|due| due.0)
     }
 
     fn first_open(&self) -> Option<ConnectionId> {
-        self.engines.iter().find(|(_, engine)| engine.open).map(|(connection, _)| *connection)
+        let carries = |id: &ConnectionId| self.calls.state(*id) == Some(calls::ConnectionState::Open);
+        self.engines.keys().copied().find(carries)
     }
 }
 
@@ -87,7 +99,17 @@ impl Client {
     pub(crate) fn call(&mut self, now: u64, act: Act, judge: &mut Judge) -> Vec<Input> {
         let mut inputs = Vec::new();
         let Some(calling) = self.native.as_mut().map(|native| &mut native.calling) else { return inputs };
+        if matches!(act, Act::Say) {
+            let mut waiting = VecDeque::new();
+            if let Some(connection) = calling.first_open() {
+                calling.say(now, connection, judge, &mut waiting);
+            }
+            self.tell_all_calls(now, waiting, judge, &mut inputs);
+            return inputs;
+        }
+        let Some(calling) = self.native.as_mut().map(|native| &mut native.calling) else { return inputs };
         let input = match act {
+            Act::Say => None,
             Act::Connect(to, device) => {
                 let Ok(to) = PeerId::new(&to) else { return inputs };
                 calling.last += 1;
@@ -132,23 +154,60 @@ impl Client {
         self.tell_calls(now, calls::Input::Heard(heard), judge, inputs);
     }
 
+    /// Something that the server relayed.
+    pub(super) fn relayed(&mut self, now: u64, heard: RelayedHeard, judge: &mut Judge, inputs: &mut Vec<Input>) {
+        self.tell_calls(now, calls::Input::Relayed(heard), judge, inputs);
+    }
+
+    /// The server said what it allows.
+    pub(super) fn allowed(&mut self, now: u64, limits: &LimitsHeard, judge: &mut Judge, inputs: &mut Vec<Input>) {
+        let Some(native) = &mut self.native else { return };
+        let wanted = if native.calling.limits(now, limits) { RelayUse::LastResort } else { RelayUse::Never };
+        self.tell_calls(now, calls::Input::Relay(wanted), judge, inputs);
+    }
+
+    /// A box of another client's engine.
+    pub(crate) fn boxed(&mut self, now: u64, connection: ConnectionId, packed: &[u8], judge: &mut Judge) -> Vec<Input> {
+        let (mut waiting, mut inputs) = (VecDeque::new(), Vec::new());
+        if let Some(native) = &mut self.native {
+            native.calling.boxed(now, connection, packed, judge, &mut waiting);
+        }
+        self.tell_all_calls(now, waiting, judge, &mut inputs);
+        inputs
+    }
+
     pub(super) fn tell_calls(&mut self, now: u64, input: calls::Input, judge: &mut Judge, inputs: &mut Vec<Input>) {
-        let mut waiting = VecDeque::from([input]);
+        let mut waiting = VecDeque::new();
+        if let (calls::Input::Tick, Some(native)) = (&input, &mut self.native) {
+            native.calling.links_tick(now, judge, &mut waiting);
+        }
+        waiting.push_front(input);
+        self.tell_all_calls(now, waiting, judge, inputs);
+    }
+
+    fn tell_all_calls(
+        &mut self,
+        now: u64,
+        mut waiting: VecDeque<calls::Input>,
+        judge: &mut Judge,
+        inputs: &mut Vec<Input>,
+    ) {
         while let Some(input) = waiting.pop_front() {
             let Some(native) = &mut self.native else { return };
             let mut out = Vec::new();
             native.calling.calls.handle(Moment(now), input, &mut out);
-            if native.calling.due().is_some_and(|due| due <= now) {
+            if native.calling.calls.next_deadline().is_some_and(|due| due.0 <= now) {
                 judge.wrong(format!("client {}: something of its calls stays due", self.index));
             }
             for output in out {
-                self.obey(output, judge, inputs, &mut waiting);
+                self.obey(now, output, judge, inputs, &mut waiting);
             }
         }
     }
 
     fn obey(
         &mut self,
+        now: u64,
         output: Output,
         judge: &mut Judge,
         inputs: &mut Vec<Input>,
@@ -164,6 +223,12 @@ impl Client {
                     inputs.push(self.ask_for_call(Ask::Call(tag), body, false));
                 }
             }
+            Output::Relay { connection, to, device, data } => {
+                let frame = RelayFrame { kind: "relay", to: &to, device: &device, data: &data };
+                if let Ok(body) = Body::new(&frame) {
+                    inputs.push(self.ask_for_call(Ask::Relay(connection), body, false));
+                }
+            }
             Output::Find { tag, id } => {
                 if let Ok(body) = Body::new(&json!({"type": "find", "id": id})) {
                     inputs.push(self.ask_for_call(Ask::CallFind(tag), body, true));
@@ -177,11 +242,21 @@ impl Client {
                 if remote.verified != Verified::Guest && !judge.is_key_of(ns, remote.id.as_str(), &remote.key) {
                     judge.wrong(format!("client {index} has a call with {} under another's key", remote.id));
                 }
-                calling.engines.insert(connection, Engine { remote, offers: 0, theirs: None, met: false, open: false });
+                calling.engines.insert(
+                    connection,
+                    Engine { remote, offers: 0, theirs: None, met: false, open: false, piped: None },
+                );
             }
             Output::Order(connection, order) => {
+                if calling.link_order(now, connection, &order, judge, waiting) {
+                    return;
+                }
                 let Some(engine) = calling.engines.get_mut(&connection) else { return };
+                let was_open = engine.open;
                 let events = engine.obey(index, connection, order);
+                if engine.open && !was_open {
+                    calling.reached(now, connection, judge, waiting);
+                }
                 waiting.extend(events.into_iter().map(|event| calls::Input::Engine(connection, event)));
             }
             Output::Connected { connection, connect } => {
@@ -190,10 +265,14 @@ impl Client {
                     judge.wrong(format!("client {index}: a wish to connect ended twice"));
                 }
                 calling.outcomes.extend(connect.map(|connect| (connect, true)));
-                if let Some(Engine { remote, theirs, .. }) = calling.engines.get(&connection) {
-                    let other = theirs.as_deref().and_then(|mark| mark.split('-').next()?.parse().ok());
+                for _ in 0..3 {
+                    calling.say(now, connection, judge, waiting);
+                }
+                // One that opens by the relay may not have seen a description of the other engine.
+                if let Some(engine @ Engine { remote, theirs, .. }) = calling.engines.get(&connection) {
+                    let other = engine.other().map(|(other, _)| other);
                     if remote.verified != Verified::Guest
-                        && other.is_none_or(|other| judge.id(other) != remote.id.as_str())
+                        && other.map_or(engine.piped.is_none(), |other| judge.id(other) != remote.id.as_str())
                     {
                         judge.wrong(format!("client {index} is connected with {theirs:?}, not with {}", remote.id));
                     }
@@ -221,11 +300,22 @@ impl Client {
         judge: &mut Judge,
         inputs: &mut Vec<Input>,
     ) {
+        let refused = answer.as_ref().ok().and_then(|frame| frame.refused());
+        let refusal = refused.map(|why| Posted::Refused { code: why.code, retry_after: why.retry_after });
         let answer = answer.and_then(|frame| match frame.refused() {
             Some(refused) => Err(refused.to_string()),
             None => Ok(frame),
         });
         let unread = || "the answer cannot be read".to_owned();
+        if let (Ask::Relay(connection), Some(native)) = (ask, &mut self.native) {
+            let posted = match &answer {
+                Ok(frame) => frame.parse::<AckHeard>().map_or(Posted::Lost, |ack| Posted::Acked(ack.status)),
+                Err(_) => refusal.unwrap_or(Posted::Lost),
+            };
+            let mut waiting = VecDeque::new();
+            native.calling.posted(now, *connection, posted, judge, &mut waiting);
+            return self.tell_all_calls(now, waiting, judge, inputs);
+        }
         let input = match ask {
             Ask::Call(tag) => {
                 let ack = answer.and_then(|frame| frame.parse::<AckHeard>().ok_or_else(unread));
@@ -248,6 +338,17 @@ impl Client {
 }
 
 impl Engine {
+    /// Whose engine is at the other end.
+    pub(super) fn other(&self) -> Option<(usize, ConnectionId)> {
+        let mut words = self.theirs.as_deref()?.split('-');
+        Some((words.next()?.parse().ok()?, ConnectionId(words.next()?.parse().ok()?)))
+    }
+
+    /// Whether the two can reach each other: some only after they looked for long, because the network is another one by then.
+    fn is_path(&self, client: usize) -> bool {
+        self.other().is_some_and(|(other, _)| !(client + other).is_multiple_of(3) || self.offers > 2)
+    }
+
     fn obey(&mut self, client: usize, connection: ConnectionId, order: Order) -> Vec<EngineEvent> {
         let mut events = Vec::new();
         match order {
@@ -263,8 +364,9 @@ impl Engine {
                 }
             }
             Order::Candidates(_) => self.met = true,
+            Order::Relay { .. } | Order::Travel { .. } | Order::Relayed(_) | Order::Online(_) => {}
         }
-        if self.offers > 0 && self.theirs.is_some() && self.met && !self.open {
+        if self.offers > 0 && self.met && !self.open && self.is_path(client) {
             self.open = true;
             events.extend([EngineEvent::Ice(IceState::Connected), EngineEvent::Open]);
         }
@@ -278,6 +380,16 @@ impl Engine {
             Candidate { candidate: "candidate:1 1 udp 1 192.0.2.1 9 typ host".into(), ..Candidate::default() };
         [EngineEvent::Described(Description { kind, sdp }), EngineEvent::Candidate(Some(candidate))]
     }
+}
+
+#[derive(Serialize)]
+struct RelayFrame<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    to: &'a PeerId,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    device: &'a str,
+    data: &'a RawValue,
 }
 
 #[derive(Serialize)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use wigwag_peer::calls;
-use wigwag_peer::heard::SignalHeard;
+use wigwag_peer::heard::{RelayedHeard, SignalHeard, Welcome};
 use wigwag_peer::{
     AskId, Asked, Body, Config, Dice, Frame, GivenUp, Input, Line, Moment, Output, Server, SocketId, State, Status,
 };
@@ -180,6 +180,9 @@ impl Client {
             Output::Welcome { frame, lost } => {
                 let value: Value = frame.parse().unwrap_or_default();
                 self.let_in(now, &value, lost, judge);
+                if let Some(Welcome { limits, .. }) = frame.parse() {
+                    self.allowed(now, &limits, judge, inputs);
+                }
                 let [id, device, namespace] = ["id", "device", "namespace"].map(|field| text(&value[field]).to_owned());
                 self.tell_calls(now, calls::Input::Welcomed { id, device, namespace }, judge, inputs);
                 if lost {
@@ -195,7 +198,9 @@ impl Client {
                     self.refused(None, &value, judge);
                 }
                 self.hears(now, &value, judge, inputs);
-                if let Some(heard) = frame.parse::<SignalHeard>().filter(|heard| heard.kind.starts_with("ww.")) {
+                if let Some(heard) = frame.parse::<RelayedHeard>().filter(|_| frame.kind() == "relayed") {
+                    self.relayed(now, heard, judge, inputs);
+                } else if let Some(heard) = frame.parse::<SignalHeard>().filter(|heard| heard.kind.starts_with("ww.")) {
                     self.called(now, heard, judge, inputs);
                 }
             }
@@ -441,7 +446,7 @@ impl Client {
         };
         self.call_answered(now, &ask, Err(why.to_string()), judge, inputs);
         match (ask, why) {
-            (Ask::Call(_) | Ask::CallFind(_), _) => {}
+            (Ask::Call(_) | Ask::CallFind(_) | Ask::Relay(_), _) => {}
             (Ask::Signal, GivenUp::QueueFull | GivenUp::TooLarge) => {
                 let kept = judge.letters.answered(self.index, n, Fate::Refused);
                 judge.hold(kept);

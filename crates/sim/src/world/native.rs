@@ -7,7 +7,7 @@ use wigwag_peer::{Body, Input, SocketId};
 
 use super::wires::Wire;
 use super::{Event, World};
-use crate::client::{Act, Ask, Client, Want};
+use crate::client::{Act, Ask, Boxed, Client, Want};
 
 impl World<'_> {
     /// Some of the clients are native ones; each has its own order of servers.
@@ -35,6 +35,14 @@ impl World<'_> {
             }
             inputs.extend(next);
         }
+        for boxed in self.clients[client].take_boxes() {
+            // A path between engines loses nothing and keeps the order, as their channels do.
+            let delay = self.delay();
+            let at = self.boxes_at.entry((client, boxed.client)).or_default();
+            *at = (*at).max(self.now_ms + delay);
+            let at = *at;
+            self.at(at, Event::Boxed(boxed));
+        }
         let due = self.clients[client].due();
         if let Some(native) = self.clients[client].native()
             && native.due != due
@@ -51,6 +59,15 @@ impl World<'_> {
             self.clients[client].native().map(|native| native.due.take());
             self.tell_native(client, Input::Tick);
         }
+    }
+
+    /// A box reaches the other end of a direct path.
+    pub(super) fn boxed(&mut self, boxed: &Boxed) {
+        let Boxed { client, connection, packed } = boxed;
+        for input in self.clients[*client].boxed(self.now_ms, *connection, packed, &mut self.judge) {
+            self.tell_native(*client, input);
+        }
+        self.tell_native(*client, Input::Tick);
     }
 
     /// A native client that was sent away, or left, comes again.
@@ -81,7 +98,8 @@ impl World<'_> {
 
     /// It does something about calls.
     pub(super) fn call(&mut self, client: usize) {
-        let act = match self.dice.below(10) {
+        let act = match self.dice.below(16) {
+            10.. => Act::Say,
             0..6 => Act::Connect(self.somebody(client), None),
             6..8 => Act::Lose,
             8 => Act::Close,
@@ -128,9 +146,22 @@ impl World<'_> {
                 self.judge.wrong(format!("client {client} wanted to connect with client {to}: {outcome:?}"));
             }
         }
+        self.compare_words();
         for client in &self.clients {
             if client.overdue_wishes(self.now_ms) > 0 {
                 self.judge.wrong(format!("a wish of client {} to connect never ended", client.index));
+            }
+        }
+    }
+
+    /// Where both ends of a connection carry, each has heard all that the other said, and nothing else.
+    fn compare_words(&mut self) {
+        for client in 0..self.clients.len() {
+            for (connection, (other, theirs), said) in self.clients[client].said() {
+                let heard = self.clients.get(other).and_then(|other| other.heard(theirs));
+                if heard.is_some_and(|(whom, heard)| whom == (client, connection) && heard != said) {
+                    self.judge.wrong(format!("client {client} said {said} words, client {other} heard {heard:?}"));
+                }
             }
         }
     }
