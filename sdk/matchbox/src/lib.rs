@@ -29,7 +29,7 @@ use matchbox_socket::async_trait::async_trait;
 use matchbox_socket::{PeerEvent, PeerId, PeerRequest, SignalingError, Signaller, SignallerBuilder};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
-use wigwag::{PublicKey, Signer, Wigwag};
+use wigwag::{PublicKey, RelayUse, Signer, Wigwag};
 
 use crate::address::Address;
 use crate::table::Table;
@@ -92,7 +92,8 @@ impl Signalling {
     }
 
     fn client(&self, address: &Address) -> wigwag::Builder {
-        let mut builder = Wigwag::builder().server(&address.server);
+        // The socket's channels are its own, and no server could carry them.
+        let mut builder = Wigwag::builder().server(&address.server).relay(RelayUse::Never);
         if let Some(namespace) = &address.namespace {
             builder = builder.namespace(namespace);
         }
