@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::house::{House, run_lines};
 use crate::networks::Skip;
 use crate::tally::Tally;
-use crate::{clients, conformance, deny, generate, networks, sdk, tidy};
+use crate::{clients, conformance, deny, generate, networks, sdk, tidy, wasm};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -121,6 +121,7 @@ const STEPS: &[Step] = &[
         proves: "unit, integration and documentation tests, vectors and fuzz corpora pass",
         run: test,
     },
+    Step { name: "wasm", proves: "the pure crates build for WebAssembly", run: |house, _| wasm::check(house) },
     Step { name: "generated", proves: "generated pages are as the code says", run: |house, _| generate::check(house) },
     Step {
         name: "sdk",

@@ -26,7 +26,7 @@ pub(crate) fn check(house: &House) -> Result<()> {
 }
 
 /// The crates that run anywhere, given a time and a source of randomness.
-const PURE: &[&str] =
+pub(crate) const PURE: &[&str] =
     &["wigwag-wire", "wigwag-hub", "wigwag-peer", "wigwag-dialects", "wigwag-discovery", "wigwag-files"];
 
 /// What a pure crate may not reach, however indirectly.

@@ -15,6 +15,7 @@ mod networks;
 mod sdk;
 mod tally;
 mod tidy;
+mod wasm;
 
 use std::process::ExitCode;
 

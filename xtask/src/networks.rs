@@ -12,6 +12,12 @@ use crate::tally::Tally;
 #[derive(Debug)]
 pub(crate) struct Skip(String);
 
+impl Skip {
+    pub(crate) fn new(why: String) -> Self {
+        Self(why)
+    }
+}
+
 impl fmt::Display for Skip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
