@@ -1,15 +1,15 @@
 // The receiving side of a transfer (`spec/files.md`).
 
 import { Emitter } from './events.js';
-import { WigwagError } from './errors.js';
 import { FilePlace, FolderPlace, MemoryPlace, ownPlace } from './files-place.js';
 import {
-  ANNOUNCED_MAX, CLOSE_MS, FOLDERS_MAX, GOT_BYTES, LABEL, PIECE_BYTES, WINDOW_BYTES, broken, chain, chainStart, ended, endingOf, fromSender, hex,
+  ANNOUNCED_MAX, CLOSE_MS, FOLDERS_MAX, GOT_BYTES, LABEL, PIECE_BYTES, WINDOW_BYTES, broken, chain, chainStart, ended, endingOf, fromSender, hex, isOurs,
 } from './files-rules.js';
 
 /**
  * @import { Channel } from './channel.js'
  * @import { Connection } from './connection.js'
+ * @import { WigwagError } from './errors.js'
  * @import { Ending, FileWord, FromSender, Offer } from './files-rules.js'
  * @import { Had, Place, Sink } from './files-place.js'
  *
@@ -362,7 +362,7 @@ export class Receiving extends Emitter {
   /** @param {unknown} error */
   #fail(error) {
     // What the platform says of its own is about a disk.
-    if (error instanceof WigwagError) this.#end(endingOf(error.reason), false, error);
+    if (isOurs(error)) this.#end(endingOf(error.reason), false, error);
     else this.#end('disk', false, ended('disk', false, error));
   }
 

@@ -65,6 +65,11 @@ export function endingOf(reason) {
   return typeof reason === 'string' && Object.hasOwn(HEARD, reason) && reason !== 'closed' ? /** @type {Ending} */ (reason) : 'cancelled';
 }
 
+/** Whether an error is one of the SDK's: a page may have loaded two copies of it. @param {unknown} error @returns {error is WigwagError} */
+export function isOurs(error) {
+  return error instanceof Error && typeof (/** @type {any} */ (error).reason) === 'string';
+}
+
 /** Thrown where the other side did not keep to the page. */
 export function broken() {
   return ended('broken');

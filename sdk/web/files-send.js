@@ -2,7 +2,7 @@
 
 import { Emitter } from './events.js';
 import {
-  ANNOUNCED_MAX, CLOSE_MS, LABEL, WINDOW_BYTES, broken, chain, chainOf, chainStart, ended, endingOf, fromReceiver, hex, piecesOf, usable,
+  ANNOUNCED_MAX, CLOSE_MS, LABEL, WINDOW_BYTES, broken, chain, chainOf, chainStart, ended, endingOf, fromReceiver, hex, isOurs, piecesOf, usable,
 } from './files-rules.js';
 import { gather } from './files-source.js';
 import { WigwagError } from './errors.js';
@@ -298,9 +298,9 @@ export class Sending extends Emitter {
   /** @param {unknown} error */
   #fail(error) {
     // What the platform says of its own is about a file that cannot be read.
-    const reason = error instanceof WigwagError ? error.reason : 'changed';
-    if (reason === 'closed') this.#end('closed', true);
-    else this.#end(endingOf(reason), false, error instanceof WigwagError ? error : ended('changed', false, error));
+    if (!isOurs(error)) this.#end('changed', false, ended('changed', false, error));
+    else if (error.reason === 'closed') this.#end('closed', true);
+    else this.#end(endingOf(error.reason), false, error);
   }
 
   /** @param {Ending} reason @param {boolean} [heard] that the other side ended it @param {WigwagError} [error] */

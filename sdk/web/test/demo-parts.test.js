@@ -6,11 +6,12 @@ import { test } from 'node:test';
 
 import jsqr from 'jsqr';
 
-import { AUTO_BYTES, Incoming, MEMORY_BYTES, Outgoing } from '../../../crates/server/src/http/page/app/drop.js';
 import { freshRoom, idOf, isLocal, linkTo, nameOf, roomIn } from '../../../crates/server/src/http/page/app/link.js';
 import { initials, short, size, tidyName } from '../../../crates/server/src/http/page/app/names.js';
+import { tidyFile } from '../../../crates/server/src/http/page/app/parcels.js';
 import { qr } from '../../../crates/server/src/http/page/app/qr.js';
 import { Talk, receiptOf } from '../../../crates/server/src/http/page/app/talk.js';
+import { zip, zips } from '../../../crates/server/src/http/page/app/zip.js';
 
 const APP = new URL('../../../crates/server/src/http/page/app/', import.meta.url);
 
@@ -31,89 +32,28 @@ test('a text that is too long for a code has none', () => {
   assert.equal(qr('x'.repeat(214)), null);
 });
 
-test('a file arrives whole and checked, and what it is called is only a name', async () => {
-  const { sender, receiver } = await sending(new File([bytes(300_000)], '../../.bashrc\u202e', { type: 'text/html' }));
-  assert.equal(receiver.name, 'bashrc');
-  receiver.accept();
-  await until(() => sender.stage === 'done');
-  assert.deepEqual(new Uint8Array(await receiver.blob.arrayBuffer()), bytes(300_000));
-  assert.equal(receiver.blob.type, 'application/octet-stream', 'nothing that comes may run here');
-  const empty = await sending(new File([], 'empty'));
-  empty.receiver.accept();
-  await until(() => empty.sender.stage === 'done');
-  assert.equal(empty.receiver.blob.size, 0);
+test('what a file is called is only a name, however it was sent', () => {
+  assert.deepEqual(['../../.bashrc\u202e', 'a\\b', '...', '', 'plain.txt'].map(tidyFile), ['bashrc', 'b', 'file', 'file', 'plain.txt']);
+  assert.equal([...tidyFile('ü'.repeat(300))].length, 200);
 });
 
-test('a file goes to disk piece by piece, and nothing of it stays in memory', async () => {
-  const written = [];
-  let closed = 0;
-  const disk = { write: async (piece) => void written.push(piece.byteLength), close: async () => (closed += 1), abort: async () => {} };
-  const { sender, receiver } = await sending(new File([bytes(200_000)], 'film'));
-  receiver.accept(disk);
-  assert.equal(receiver.held, 0);
-  await until(() => sender.stage === 'done');
-  assert.deepEqual([written.reduce((sum, each) => sum + each, 0), closed, receiver.blob, receiver.saved], [200_000, 1, null, true]);
-});
-
-test('a disk that is full ends it on both sides', async () => {
-  const disk = { write: async () => { throw new Error('full'); }, close: async () => {}, abort: async () => {} };
-  const { sender, receiver } = await sending(new File([bytes(200_000)], 'film'));
-  receiver.accept(disk);
-  await until(() => sender.over && receiver.over);
-  assert.match(sender.why, /disk/);
-  assert.match(receiver.why, /disk/);
-});
-
-test('a sender waits for the receiver, who never holds more than a window of what it has not written', async () => {
-  let open = () => {};
-  const gate = new Promise((resolve) => (open = resolve));
-  const disk = { write: () => gate, close: async () => {}, abort: async () => {} };
-  const { sender, receiver, wire } = await sending(new File([new Uint8Array(12 * 1024 * 1024)], 'film'));
-  receiver.accept(disk);
-  await until(() => wire.bytes > 4 * 1024 * 1024);
-  for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
-  assert.ok(wire.bytes <= 4.1 * 1024 * 1024 + 65_536, `${wire.bytes} under way`);
-  open();
-  await until(() => sender.stage === 'done');
-});
-
-test('either side may end it, and each is told which', async () => {
-  const first = await sending(new File([bytes(100)], 'a'));
-  first.receiver.decline();
-  await until(() => first.sender.over);
-  assert.deepEqual([first.sender.why, first.receiver.why], ['Declined', 'Declined']);
-  const second = await sending(new File([bytes(100)], 'a'));
-  second.sender.cancel();
-  await until(() => second.receiver.over);
-  assert.equal(second.receiver.why, 'The sender cancelled it');
-  const third = await sending(new File([bytes(100)], 'a'));
-  third.wire.cut();
-  assert.ok(third.sender.over && third.receiver.over);
-});
-
-test('whoever sends more than announced, before it was asked, or something else than it hashed is not believed', async () => {
-  for (const [announced, pieces, hash] of [[10, [bytes(11)], ''], [10, [bytes(10)], '0'.repeat(64)], [10, [bytes(9)], '0'.repeat(64)], [1e6, [bytes(70_000)], '']]) {
-    const { wire, receiver } = await offered({ name: 'a', size: announced, type: '' });
-    receiver.accept();
-    for (const piece of pieces) wire.a.send(piece);
-    if (hash) wire.a.send({ hash });
-    await until(() => receiver.over);
-    assert.deepEqual([receiver.stage, receiver.blob, receiver.held], ['ended', null, 0]);
+test('several files become one archive, whose list says where each is, how long, and what its sum is', async () => {
+  const files = [{ path: 'trip/a.txt', blob: new Blob(['123456789']), modified: Date.UTC(2026, 0, 2, 3, 4, 6) }, { path: 'trip/ü/empty', blob: new Blob([]) }];
+  const bytes = Buffer.from(await (await zip(files)).arrayBuffer());
+  const end = bytes.length - 22;
+  assert.deepEqual([bytes.readUInt32LE(end), bytes.readUInt16LE(end + 10)], [0x0605_4b50, 2]);
+  let at = bytes.readUInt32LE(end + 16);
+  for (const [path, content, sum] of [['trip/a.txt', '123456789', 0xcbf4_3926], ['trip/ü/empty', '', 0]]) {
+    const name = Buffer.from(path);
+    assert.deepEqual([bytes.readUInt32LE(at), bytes.readUInt32LE(at + 16), bytes.readUInt32LE(at + 24)], [0x0201_4b50, sum, content.length]);
+    assert.equal(bytes.toString('utf8', at + 46, at + 46 + name.length), path);
+    const head = bytes.readUInt32LE(at + 42);
+    assert.deepEqual([bytes.readUInt32LE(head), bytes.readUInt32LE(head + 14)], [0x0403_4b50, sum]);
+    assert.equal(bytes.toString('utf8', head + 30 + name.length, head + 30 + name.length + content.length), content);
+    at += 46 + name.length;
   }
-  const early = await offered({ name: 'a', size: 10, type: '' });
-  early.wire.a.send(bytes(5));
-  await until(() => early.receiver.over);
-  assert.equal(early.receiver.stage, 'ended');
-});
-
-test('memory is bounded: what does not fit is refused and says so', async () => {
-  const { receiver, wire } = await offered({ name: 'a', size: MEMORY_BYTES + 1, type: '' });
-  assert.ok(!receiver.fits && AUTO_BYTES < MEMORY_BYTES);
-  const said = [];
-  wire.a.on('message', ({ data }) => said.push(data));
-  receiver.accept();
-  await until(() => said.length);
-  assert.deepEqual([receiver.stage, said], ['ended', [{ no: 'too_large' }]]);
+  assert.equal(at, end);
+  assert.ok(zips({ files: 10, bytes: 1e9 }) && !zips({ files: 70_000, bytes: 0 }) && !zips({ files: 1, bytes: 2 ** 32 }));
 });
 
 test('what is said waits for those who are not connected yet, and comes once', () => {
@@ -182,94 +122,10 @@ function contrast(a, b) {
   return (bright + 0.05) / (dark + 0.05);
 }
 
-/** Two ends of a channel, as the SDK has them. */
-class Wire {
-  bytes = 0;
-  a = new End(this);
-  b = new End(this);
-
-  constructor() {
-    [this.a.other, this.b.other] = [this.b, this.a];
-  }
-
-  open() {
-    for (const end of [this.a, this.b]) end.emit('open', {});
-  }
-
-  cut() {
-    for (const end of [this.a, this.b]) end.close();
-  }
-}
-
-class End {
-  open = true;
-  #heard = {};
-
-  constructor(wire) {
-    this.wire = wire;
-  }
-
-  on(type, run) {
-    (this.#heard[type] ??= []).push(run);
-  }
-
-  emit(type, event) {
-    for (const run of this.#heard[type] ?? []) run(event);
-  }
-
-  async send(message) {
-    const raw = ArrayBuffer.isView(message);
-    if (raw) this.wire.bytes += message.byteLength;
-    const data = raw ? message.slice().buffer : JSON.parse(JSON.stringify(message));
-    setImmediate(() => this.other.open && this.other.emit('message', { data }));
-  }
-
-  close() {
-    if (!this.open) return;
-    this.open = false;
-    this.emit('closed', {});
-  }
-}
-
-/** A file on its way, as far as the offer. @param {File} file */
-async function sending(file) {
-  const wire = new Wire();
-  let offer;
-  const receiver = new Incoming(wire.b, { room: () => MEMORY_BYTES }, (incoming) => (offer = incoming), () => {});
-  const sender = new Outgoing({ channel: () => wire.a }, file, () => {});
-  wire.open();
-  await until(() => offer);
-  return { sender, receiver, wire };
-}
-
-/** An offer by somebody who may not keep to it. @param {object} word */
-async function offered(word) {
-  const wire = new Wire();
-  let offer;
-  const receiver = new Incoming(wire.b, { room: () => MEMORY_BYTES }, (incoming) => (offer = incoming), () => {});
-  wire.a.send(word);
-  await until(() => offer);
-  return { receiver, wire };
-}
-
 /** @param {string} name */
 function person(name) {
   const sent = [];
   return { key: name, name, sent, connection: { send: async (message) => void sent.push(message) } };
-}
-
-/** @param {number} length */
-function bytes(length) {
-  return Uint8Array.from({ length }, (_, at) => (at * 31 + (at >> 8)) & 255);
-}
-
-/** @param {() => any} look */
-async function until(look) {
-  const deadline = Date.now() + 10_000;
-  while (!look()) {
-    assert.ok(Date.now() < deadline, `never: ${look}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
 
 /** What a camera would see, four pixels a module, decoded. @param {boolean[][] | null} code */

@@ -98,6 +98,66 @@ test('a file of 3 MB comes by itself, with progress and the right hash, and a la
   await part(ann, bob);
 });
 
+test('a folder comes as one archive, and what cannot be read is told', async () => {
+  const [ann, bob] = await pair();
+  await ann.page.evaluate(() => {
+    const chosen = ['trip/a.txt', 'trip/day one/b.txt', 'trip/bad\\name'].map((path) => (
+      Object.defineProperty(new File([path], path.split('/').at(-1)), 'webkitRelativePath', { value: path })
+    ));
+    const field = document.getElementById('folder');
+    Object.defineProperty(field, 'files', { value: chosen, configurable: true });
+    field.dispatchEvent(new Event('change'));
+  });
+  await ann.hears('Left out, because it cannot be read or has a name that others could not keep: name.');
+  await bob.until(() => document.querySelector('a[download="trip.zip"]'));
+  const names = await bob.page.evaluate(async () => {
+    const bytes = new Uint8Array(await globalThis.blobs.get(document.querySelector('a[download="trip.zip"]').href).arrayBuffer());
+    return new TextDecoder().decode(bytes).match(/trip\/[\w /]+\.txt/g);
+  });
+  assert.deepEqual([...new Set(names)], ['trip/a.txt', 'trip/day one/b.txt']);
+  await part(ann, bob);
+});
+
+test('a file goes to whoever is told four words, and to nobody else', async () => {
+  const ann = await visit({ name: 'Ann' });
+  await ann.view('alone');
+  const hash = await ann.sendFile('plans.bin', 500_000, 'words-files');
+  const words = await ann.until(() => document.querySelector('.by-words .code')?.textContent);
+  assert.match(words, /^[a-z]+( [a-z]+){3}$/);
+  await ann.until(() => /Waiting for whoever hears/.test(document.querySelector('.by-words [role="status"]')?.textContent ?? ''));
+  assert.deepEqual(await ann.barriers(axe), []);
+  const bob = await visit({ name: 'Bob' });
+  await bob.view('alone');
+  await bob.page.type('#join-code', `${words.replace(/^[a-z]+/, 'qqqqqq')}`);
+  await bob.press('Join them');
+  await bob.until(() => /“qqqqqq” is no word of a code/.test(document.querySelector('#join-wrong:not([hidden])')?.textContent ?? ''));
+  await bob.page.$eval('#join-code', (/** @type {any} */ field) => (field.value = ''));
+  await bob.page.type('#join-code', words.toUpperCase());
+  await bob.press('Join them');
+  await bob.until(() => /wants to come to you/.test(document.querySelector('.by-words .words')?.textContent ?? ''));
+  assert.deepEqual(await bob.barriers(axe), []);
+  await bob.press('Accept', '.by-words');
+  assert.equal(await bob.savedHash('plans.bin'), hash);
+  await ann.until(() => document.querySelector('.by-words .whom')?.textContent === 'To Bob' && document.querySelector('.by-words .progress .words')?.textContent === 'arrived, checked');
+  await Promise.all([ann, bob].map((each) => each.view('alone')));
+  await ann.press('Close', '.by-words');
+  await bob.press('Remove', '.by-words');
+  for (const each of [ann, bob]) await each.until(() => /** @type {HTMLElement} */ (document.getElementById('by-words')).hidden);
+  await part(ann, bob);
+});
+
+test('a meeting by words may be called off, and whoever comes then finds nobody', async () => {
+  const ann = await visit({ name: 'Ann' });
+  await ann.view('alone');
+  await ann.page.type('#join-code', 'apricot guitar lemon tiger');
+  await ann.press('Join them');
+  await ann.until(() => /Looking for whoever/.test(document.querySelector('.by-words [role="status"]')?.textContent ?? ''));
+  await ann.press('Cancel', '.by-words');
+  await ann.until(() => /** @type {HTMLElement} */ (document.getElementById('by-words')).hidden);
+  assert.equal(await ann.page.evaluate(() => document.activeElement?.id), 'meet');
+  await part(ann);
+});
+
 test('where no path leads from one to the other, words and files cross by the relay, and the card says so', async () => {
   const [ann, bob] = await pair({ before: walledIn });
   await ann.says('around the wall');

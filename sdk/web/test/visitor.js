@@ -95,18 +95,18 @@ export class Visitor {
     }, label, within);
   }
 
-  /** Hands a file of so many bytes over as if it had been chosen; returns its SHA-256. @param {string} name @param {number} length */
-  sendFile(name, length) {
-    return this.page.evaluate(async (called, size) => {
+  /** Hands a file of so many bytes over as if it had been chosen; returns its SHA-256. @param {string} name @param {number} length @param {string} [into] which field */
+  sendFile(name, length, into = 'files') {
+    return this.page.evaluate(async (called, size, where) => {
       const bytes = new Uint8Array(size);
       for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(bytes.subarray(at, Math.min(size, at + 65_536)));
       const chosen = new DataTransfer();
       chosen.items.add(new File([bytes], called));
-      const field = document.getElementById('files');
+      const field = document.getElementById(where);
       field.files = chosen.files;
       field.dispatchEvent(new Event('change'));
       return Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-    }, name, length);
+    }, name, length, into);
   }
 
   /** The SHA-256 of what a file would be saved as. @param {string} name */

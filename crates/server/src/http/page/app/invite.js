@@ -1,4 +1,4 @@
-// How somebody else gets here: the link, its QR code, the room's join code, and a field for somebody else's code.
+// How somebody else gets here: the link, its QR code, the room's join code, and a field for somebody else's code or words.
 
 import { byId, copy, flash, make, say } from './dom.js';
 import { isLocal } from './link.js';
@@ -11,7 +11,7 @@ import { explainCode } from './trouble.js';
 const BEFORE_MS = 60_000;
 
 export class Invite {
-  /** @param {(code: string) => Promise<void>} join enters the room of a code */
+  /** @param {(code: string) => Promise<void>} join enters the room of a code, or meets whoever has the same words */
   constructor(join) {
     const link = byId('link');
     byId('copy').addEventListener('click', async () => {
@@ -104,7 +104,7 @@ export class Invite {
     const field = /** @type {HTMLInputElement} */ (byId('join-code'));
     const wrong = byId('join-wrong');
     const code = field.value.trim();
-    say(wrong, code ? '' : 'Write the code that you were told: eight letters and digits.');
+    say(wrong, code ? '' : 'Write what you were told: eight letters and digits, or four words.');
     if (code) {
       try {
         await join(code);

@@ -7,10 +7,11 @@ import { freshRoom, idOf, linkTo, nameOf, roomIn } from './link.js';
 import { ownName, rememberName, tidyName } from './names.js';
 import { Session } from './session.js';
 import { PEOPLE_MAX, explain, lacking } from './trouble.js';
+import { Words } from './words.js';
 
 /**
  * @import { Trouble } from './trouble.js'
- * @import { Room, Status, Wigwag } from './types.js'
+ * @import { FilesSdk, Room, Status, Wigwag } from './types.js'
  */
 
 /** A server that is silent for so long is worth a word. */
@@ -24,6 +25,10 @@ let name = ownName();
 let named = name;
 /** @type {Wigwag | null} */
 let client = null;
+/** @type {FilesSdk | null} */
+let files = null;
+/** @type {Words | null} */
+let words = null;
 /** @type {Session | null} */
 let session = null;
 /** Which entry is the latest: what an earlier one brings is not wanted any more. */
@@ -47,9 +52,8 @@ async function start() {
   const lacks = lacking();
   if (lacks) return trouble(lacks);
   /** @type {typeof import('../../../../../../sdk/web/index.js')} */
-  const { Identity, Wigwag: Client } = await import(at('../../wigwag.js')).catch(() => {
-    throw new Error('The part of the page that talks to the server could not be loaded.');
-  });
+  const { Identity, Wigwag: Client } = await load('../../wigwag.js');
+  const sdk = (files = /** @type {FilesSdk} */ (await load('../../wigwag/files.js')));
   void import(at('../../wigwag/status.js'));
   // Where the browser keeps nothing there is a key for this visit.
   const identity = await Identity.kept().catch(() => Identity.make());
@@ -64,6 +68,7 @@ async function start() {
     // What is said first says most.
     if (!session && document.body.dataset.view !== 'trouble') trouble(explain({ code, message }));
   });
+  words = new Words(sdk, async () => Client.open({ identity: await Identity.make() }), () => name);
   nameField.value = name;
   byId('me').hidden = false;
   byId('me').addEventListener('submit', (event) => {
@@ -75,7 +80,10 @@ async function start() {
   nameField.addEventListener('change', rename);
   addEventListener('hashchange', () => void go(roomIn(location.hash)));
   // The others see us go at once, and not only when the server misses us.
-  addEventListener('pagehide', () => client?.close());
+  addEventListener('pagehide', () => {
+    client?.close();
+    words?.end();
+  });
   addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
   byId('trouble-again').addEventListener('click', () => {
     if (byId('trouble-again').dataset.way === 'fresh') location.hash = freshRoom();
@@ -113,6 +121,7 @@ async function enter(id, join) {
 /** @param {string} code */
 async function joinByCode(code) {
   if (!client) return;
+  if (files?.WordCode.isLike(code)) return words?.receive(code);
   named = name;
   const room = await client.joinByCode(code, { me: { name } });
   const id = idOf(room.name);
@@ -132,7 +141,7 @@ async function joinByCode(code) {
 /** @param {string} id @param {Room} room */
 function begin(id, room) {
   const entered = /** @type {Wigwag} */ (client);
-  session = new Session(entered, room, { view, name: () => name });
+  session = new Session(entered, room, /** @type {FilesSdk} */ (files), { view, name: () => name });
   invite.show(linkTo(id, own, location.href));
   invite.follow(entered, room);
   // Somebody may have found a name while the door was opening.
@@ -180,6 +189,7 @@ function view(which) {
   byId('trouble').hidden = which !== 'trouble';
   byId('people-box').hidden = byId('talk').hidden = !together;
   byId('waiting').hidden = !alone;
+  words?.show(together || alone);
   byId('invite').hidden = !alone;
   byId('invite-toggle').setAttribute('aria-expanded', 'false');
 }
@@ -213,6 +223,15 @@ function showStatus({ state, code = 0, why }) {
   return say(banner, state === 'waiting' && code !== 4000
     ? 'The page came, and the live connection does not. This page goes on trying. If it lasts, something in between may block WebSockets: a proxy has to pass upgrades of /v1 on.'
     : 'Connecting to the server…');
+}
+
+/** @param {string} path */
+async function load(path) {
+  try {
+    return await import(at(path));
+  } catch {
+    throw new Error('The part of the page that talks to the server could not be loaded.');
+  }
 }
 
 /** The address of a module of the server, wherever this one lies. @param {string} path */

@@ -2,7 +2,6 @@
 
 import { byId } from './dom.js';
 import { Crowd } from './crowd.js';
-import { LABEL } from './drop.js';
 import { Files } from './files.js';
 import { Log } from './log.js';
 import { Media } from './media.js';
@@ -14,7 +13,7 @@ import { explainMedia } from './trouble.js';
 
 /**
  * @import { Person } from './crowd.js'
- * @import { Room, Wigwag } from './types.js'
+ * @import { FilesSdk, Room, Source, Wigwag } from './types.js'
  *
  * @typedef {object} Around
  * @property {(which: 'together') => void} view
@@ -24,10 +23,11 @@ import { explainMedia } from './trouble.js';
 const TITLE = document.title;
 
 export class Session {
-  /** @param {Wigwag} client @param {Room} room @param {Around} around */
-  constructor(client, room, around) {
+  /** @param {Wigwag} client @param {Room} room @param {FilesSdk} sdk @param {Around} around */
+  constructor(client, room, sdk, around) {
     this.room = room;
     this.#around = around;
+    this.#files = new Files(sdk, this.#log, (text) => this.#log.note(text));
     this.#log.clear();
     this.#people = new People({
       video: (person) => void this.#video(person),
@@ -43,7 +43,7 @@ export class Session {
       lost: (person) => this.#media.lost(person),
       left: (person) => this.#left(person),
       message: (person, data) => void (this.#talk.take(person, data) || this.#media.take(person, data)),
-      channel: (person, channel) => (channel.label === LABEL ? this.#files.take(person, channel) : channel.close()),
+      channel: (person, channel) => (this.#files.takes(channel) ? this.#files.take(person, channel) : channel.close()),
       track: (person, track) => this.#media.track(person, track),
     });
   }
@@ -53,7 +53,7 @@ export class Session {
   /** @type {Crowd | undefined} */
   #crowd;
   #log = new Log();
-  #files = new Files(this.#log, (text) => this.#log.note(text));
+  #files;
   #stage = new Stage(() => this.#media, (text) => this.#log.note(text));
   #media = new Media({
     changed: (call) => {
@@ -97,6 +97,7 @@ export class Session {
     for (const { person } of this.#media.calls) this.#media.hangUp(person, '');
     this.#crowd?.end();
     this.#people.clear();
+    this.#files.end();
     this.#log.end();
     byId('asks').replaceChildren();
     document.title = TITLE;
@@ -152,10 +153,10 @@ export class Session {
     }
   }
 
-  /** @param {Person[]} people */
-  #choose(people) {
+  /** @param {Person[]} people @param {'files' | 'folder'} [what] */
+  #choose(people, what = 'files') {
     this.#receivers = people;
-    byId('files').click();
+    byId(what).click();
   }
 
   /** Something happened that whoever looks elsewhere has not seen. */
@@ -198,13 +199,14 @@ export class Session {
       this.#sendAll(files);
     }, { signal });
     byId('attach').addEventListener('click', () => this.#choose([]), { signal });
-    /** @type {HTMLInputElement} */
-    const chosen = byId('files');
-    chosen.addEventListener('change', () => {
-      const files = [...(chosen.files ?? [])];
-      chosen.value = '';
-      this.#sendAll(files, this.#receivers);
-    }, { signal });
+    byId('attach-folder').addEventListener('click', () => this.#choose([], 'folder'), { signal });
+    for (const chosen of /** @type {HTMLInputElement[]} */ ([byId('files'), byId('folder')])) {
+      chosen.addEventListener('change', () => {
+        const files = [...(chosen.files ?? [])];
+        chosen.value = '';
+        if (files.length) this.#sendAll(files, this.#receivers);
+      }, { signal });
+    }
     this.#catchDrops(signal);
     document.addEventListener('visibilitychange', () => {
       if (document.hidden) return;
@@ -229,12 +231,13 @@ export class Session {
       over(false);
       const key = this.#people.keyAt(event.target);
       const one = this.#crowd?.people.filter((person) => person.key === key) ?? [];
-      this.#sendAll([...(event.dataTransfer?.files ?? [])], one);
+      const items = [...(event.dataTransfer?.items ?? [])].filter(({ kind }) => kind === 'file');
+      if (items.length) this.#sendAll(items, one);
     }, { signal });
   }
 
-  /** @param {File[]} files @param {Person[]} [people] left out or empty, everybody */
-  #sendAll(files, people = []) {
-    if (files.length) this.#files.send(files, people.length ? people : (this.#crowd?.people ?? []));
+  /** @param {Source} source @param {Person[]} [people] left out or empty, everybody */
+  #sendAll(source, people = []) {
+    void this.#files.send(source, people.length ? people : (this.#crowd?.people ?? []));
   }
 }

@@ -83,8 +83,12 @@ export function unreached({ reason = '', message = '' }) {
   return words[reason] ?? `${sentence(message)} Trying again`;
 }
 
-/** Why a join code did not work. @param {{ code?: number, message?: string }} error @returns {string} */
+/** What is wrong with words that somebody typed says itself. */
+const WORDS = ['bad_word', 'too_short', 'too_long'];
+
+/** Why a join code, or words, did not work. @param {{ code?: number, reason?: string, message?: string }} error @returns {string} */
 export function explainCode(error) {
+  if (WORDS.includes(error.reason ?? '')) return error.message ?? '';
   if (error.code === 4404) return 'That code leads nowhere. Codes run out after a while: ask for the one that is shown now.';
   const { title, text } = explain(error);
   return `${title}. ${text}`;
