@@ -378,8 +378,10 @@ export class Receiving extends Emitter {
       this.#say({ type: 'no', reason });
       this.#closeSoon();
     }
-    void this.#turn.then(() => this.#put());
-    this.#settle.reject(error);
+    const put = this.#turn.then(() => this.#put());
+    // What is kept can be gone on from as soon as this is known.
+    if (this.#drains) void put.then(() => this.#settle.reject(error));
+    else this.#settle.reject(error);
     if (told) this.emit({ type: 'ended', error });
     this.over();
   }
