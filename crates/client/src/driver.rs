@@ -48,7 +48,8 @@ pub(crate) fn start(setup: Setup) -> Wigwag {
     let (events, _) = broadcast::channel(EVENTS_KEPT);
     let status = setup.line.status().clone();
     let none = String::new;
-    let (me, seen) = watch::channel(Me { id: none(), device: none(), namespace: none(), status });
+    let (me, seen) =
+        watch::channel(Me { id: none(), device: none(), namespace: none(), key: setup.signer.key(), status });
     let numbers = Numbers::default();
     let client = Wigwag::new(post.clone(), numbers.clone(), seen, events.clone(), held);
     let Setup { line, calls, signer, engine, settings, own_ice, relay, tls } = setup;
@@ -99,10 +100,17 @@ struct Driver {
 /// Who waits for an answer.
 enum Waiting {
     Program(Reply<Result<Frame, AskError>>),
-    Entering { body: Body, again: fn(&Body, &str) -> Option<Body>, reply: Reply<Result<Room, AskError>> },
+    Entering(Entering, Reply<Result<Room, AskError>>),
     Signalled(calls::Tag),
     Found(calls::Tag),
     Relayed(ConnectionId),
+}
+
+/// A room that is being entered.
+struct Entering {
+    body: Body,
+    again: fn(&Body, &str) -> Option<Body>,
+    veil: Option<Arc<room::Veil>>,
 }
 
 struct Entered {
@@ -154,15 +162,16 @@ impl Driver {
     fn open(&mut self, letter: Letter) {
         match letter {
             Letter::Ask { id, body, repeatable, reply } => self.ask(id, body, repeatable, Waiting::Program(reply)),
-            Letter::Enter { id, body, again, reply } => {
+            Letter::Enter { id, body, again, veil, reply } => {
                 let repeatable = body.kind() == "room.join";
-                self.ask(id, body.clone(), repeatable, Waiting::Entering { body, again, reply });
+                let entering = Entering { body: body.clone(), again, veil };
+                self.ask(id, body, repeatable, Waiting::Entering(entering, reply));
             }
             Letter::Forget(id) => {
                 let forgotten = self.asked.remove(&id);
                 self.tell(Input::Forget(id));
                 // Where the request is on its way already, we are let in, and nobody wants to be.
-                if let Some(Waiting::Entering { body, .. }) = forgotten
+                if let Some(Waiting::Entering(Entering { body, .. }, _)) = forgotten
                     && let Some(name) = room::named(&body)
                     && !self.rooms.contains_key(&name)
                 {
@@ -283,8 +292,10 @@ impl Driver {
             }
             Asked::Standing(key) => {
                 if let Some(name) = key.strip_prefix("room ") {
-                    let heard = self.rooms.get(name).map(|entered| entered.shared.rejoined(&frame));
+                    let me = self.party();
+                    let heard = self.rooms.get(name).map(|entered| entered.shared.rejoined(&frame, me));
                     self.room_heard(name, heard);
+                    self.rename(name);
                 } else if let Some(refused) = frame.refused() {
                     self.fault(refused.code, refused.message);
                 }
@@ -296,8 +307,8 @@ impl Driver {
     fn settle(&mut self, waiting: Waiting, answer: Result<Frame, AskError>) {
         match waiting {
             Waiting::Program(reply) => drop(reply.send(answer)),
-            Waiting::Entering { body, again, reply } => {
-                let entered = answer.and_then(|frame| self.enter(&frame, &body, again));
+            Waiting::Entering(entering, reply) => {
+                let entered = answer.and_then(|frame| self.enter(&frame, &entering));
                 drop(reply.send(entered));
             }
             Waiting::Signalled(tag) => {
@@ -314,15 +325,15 @@ impl Driver {
         }
     }
 
-    fn enter(&mut self, frame: &Frame, body: &Body, again: fn(&Body, &str) -> Option<Body>) -> Result<Room, AskError> {
-        let me = self.me.borrow().clone();
-        let shared = room::Shared::new(frame, (me.id, me.device)).ok_or(AskError::Unreadable)?;
+    fn enter(&mut self, frame: &Frame, entering: &Entering) -> Result<Room, AskError> {
+        let Entering { body, again, veil } = entering;
+        let shared = room::Shared::new(frame, self.party(), veil.clone()).ok_or(AskError::Unreadable)?;
         let name = shared.name.clone();
         // Entering once more is asking how it is now.
         if let Some(known) = self.rooms.get(&name)
             && let Some(room) = known.room.upgrade()
         {
-            known.shared.rejoined(frame);
+            known.shared.rejoined(frame, self.party());
             return Ok(room);
         }
         if let Some(body) = again(body, &name) {
@@ -331,8 +342,26 @@ impl Driver {
         let shared = Arc::new(shared);
         let post = self.post.upgrade().ok_or_else(AskError::closed)?;
         let room = Room::new(Arc::clone(&shared), post, self.numbers.clone());
-        self.rooms.insert(name, Entered { shared, room: room.downgrade() });
+        self.rooms.insert(name.clone(), Entered { shared, room: room.downgrade() });
+        self.rename(&name);
         Ok(room)
+    }
+
+    /// What we are called now.
+    fn party(&self) -> (String, String) {
+        let me = self.me.borrow();
+        (me.id.clone(), me.device.clone())
+    }
+
+    /// Says in a secret room who we are, if it was sealed when we were called otherwise.
+    fn rename(&mut self, name: &str) {
+        let me = self.party();
+        let renamed = self.rooms.get(name).and_then(|entered| entered.shared.renamed(&me));
+        let Some(body) = renamed else { return };
+        if let Some(body) = room::again(&body, name) {
+            self.tell(Input::Stand { key: format!("room {name}"), body });
+        }
+        self.tell(Input::Mention(body));
     }
 
     fn leave(&mut self, shared: &Arc<room::Shared>) {
@@ -361,6 +390,7 @@ impl Driver {
                 json!(to),
                 data.get()
             ))
+            && let Some(Ok(body)) = self.rooms.get(name).map(|entered| entered.shared.seal(body))
         {
             self.tell(Input::Mention(body));
         }
@@ -378,8 +408,13 @@ impl Driver {
                     room: String,
                 }
                 let Some(Of { room }) = frame.parse() else { return };
-                let heard = self.rooms.get(&room).map(|entered| entered.shared.hear(frame));
-                self.room_heard(&room, heard);
+                let Some(shared) = self.rooms.get(&room).map(|entered| Arc::clone(&entered.shared)) else { return };
+                let all_opened = shared.unopened() == 0;
+                let heard = shared.hear(frame);
+                self.room_heard(&room, Some(heard));
+                if all_opened && shared.unopened() > 0 {
+                    self.fault(0, "something came for a secret room that its secret does not open".to_owned());
+                }
             }
             "presence" => {
                 if let Some(PresenceHeard { id, state, seen }) = frame.parse() {

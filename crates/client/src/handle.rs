@@ -13,6 +13,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wigwag_peer::calls::{CallError, Connect, ConnectId};
 use wigwag_peer::heard::{AckHeard, DeliveryHeard};
+use wigwag_peer::secret::Secret;
 use wigwag_peer::{AskId, Body, Frame, Input, Standing, Status, heard};
 use wigwag_rtc::Engine;
 use wigwag_wire::{PeerId, PublicKey};
@@ -24,7 +25,7 @@ use crate::error::AskError;
 use crate::event::{Event, Events, Found};
 use crate::incoming::Incoming;
 use crate::post::{Letter, OwnEngine, Post};
-use crate::room::{self, JoinOptions, Room};
+use crate::room::{self, JoinOptions, Member, Room};
 
 /// Knocks that wait for somebody to decide.
 const KNOCKS_MAX: usize = 64;
@@ -60,6 +61,8 @@ pub(crate) struct Me {
     pub(crate) id: String,
     pub(crate) device: String,
     pub(crate) namespace: String,
+    /// With which calls are signed.
+    pub(crate) key: PublicKey,
     pub(crate) status: Status,
 }
 
@@ -121,6 +124,13 @@ impl Wigwag {
         Connecting { client: self.clone(), to: id.to_owned(), wish: Wish::default() }
     }
 
+    /// Connects to a member of a room, and to nobody else: held to the key that it shows, where the room is secret.
+    pub fn connect_to(&self, member: &Member) -> Connecting {
+        let Member { id, device, key, .. } = member;
+        let wish = Wish { device: Some(device.clone()), key: *key, ..Wish::default() };
+        Connecting { client: self.clone(), to: id.clone(), wish }
+    }
+
     /// Those who want a connection with us, from now on. Who asked for them last gets them; while nobody does, all are declined.
     pub async fn incoming(&self) -> Incoming {
         let (knocks, waiting) = mpsc::channel(KNOCKS_MAX);
@@ -140,19 +150,31 @@ impl Wigwag {
 
     /// Enters a room in a certain way.
     pub async fn join_with(&self, name: &str, options: JoinOptions) -> Result<Room, AskError> {
-        let room = self.enter(options.join(name)?).await?;
+        let room = self.enter(options.join(name)?, None).await?;
+        options.furnish(&room).await?;
+        Ok(room)
+    }
+
+    /// Enters a room that is known by a secret, and whose server learns neither the secret nor what is said in it. The title may be empty.
+    pub async fn join_secret(&self, secret: &str, title: &str, options: JoinOptions) -> Result<Room, AskError> {
+        let secret = Secret::new(secret, title).map_err(AskError::bad)?;
+        let mut me = self.0.me.clone();
+        let me = me.wait_for(|me| !me.id.is_empty()).await.map_err(|_| AskError::closed())?.clone();
+        let veil = Arc::new(room::Veil::new(secret, me.key));
+        let body = veil.seal(&options.join(veil.name())?, (&me.id, &me.device))?;
+        let room = self.enter(body, Some(veil)).await?;
         options.furnish(&room).await?;
         Ok(room)
     }
 
     /// Enters a room by its join code.
     pub async fn join_by_code(&self, code: &str, options: JoinOptions) -> Result<Room, AskError> {
-        self.enter(options.join_by_code(code)?).await
+        self.enter(options.join_by_code(code)?, None).await
     }
 
     /// Makes a room; without a name the server makes one that cannot be guessed.
     pub async fn create(&self, name: Option<&str>, options: JoinOptions) -> Result<Room, AskError> {
-        self.enter(options.create(name)?).await
+        self.enter(options.create(name)?, None).await
     }
 
     /// Hands something to a peer, and says what became of it.
@@ -238,9 +260,9 @@ impl Wigwag {
         self.0.ask(body, repeatable).await
     }
 
-    async fn enter(&self, body: Body) -> Result<Room, AskError> {
+    async fn enter(&self, body: Body, veil: Option<Arc<room::Veil>>) -> Result<Room, AskError> {
         let id = AskId(self.0.numbers.next());
-        let letter = |reply| Letter::Enter { id, body, again: room::again, reply };
+        let letter = |reply| Letter::Enter { id, body, again: room::again, veil, reply };
         asking::ask(&self.0.post, letter, Letter::Forget(id)).await
     }
 

@@ -30,6 +30,7 @@ mod connection;
 mod driver;
 mod error;
 mod event;
+pub mod files;
 mod handle;
 mod incoming;
 mod link;

@@ -35,7 +35,14 @@ pub(crate) enum Letter {
     /// Ask the server.
     Ask { id: AskId, body: Body, repeatable: bool, reply: Reply<Result<Frame, AskError>> },
     /// Enter a room; `again` enters it once more in another session.
-    Enter { id: AskId, body: Body, again: fn(&Body, &str) -> Option<Body>, reply: Reply<Result<Room, AskError>> },
+    Enter {
+        id: AskId,
+        body: Body,
+        again: fn(&Body, &str) -> Option<Body>,
+        /// What hides it from the server.
+        veil: Option<Arc<room::Veil>>,
+        reply: Reply<Result<Room, AskError>>,
+    },
     /// Nobody waits for the answer any more.
     Forget(AskId),
     /// For the line as it is.

@@ -1,5 +1,6 @@
 //! A room as a program holds it: who is in it, what is said, who steers.
 
+mod veil;
 mod view;
 
 use std::sync::{Arc, Weak};
@@ -10,12 +11,14 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use wigwag_peer::{Body, Frame};
+use wigwag_wire::PublicKey;
 use wigwag_wire::request::Mode;
 
 use crate::error::AskError;
 use crate::handle::{Numbers, Receivers, ask};
 use crate::post::{Letter, Post};
 
+pub(crate) use self::veil::Veil;
 pub(crate) use self::view::Heard;
 pub use self::view::{Member, RoomEvent, RoomView};
 
@@ -108,27 +111,65 @@ pub(crate) fn named(request: &Body) -> Option<String> {
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) view: Mutex<RoomView>,
+    veil: Option<Arc<Veil>>,
     events: broadcast::Sender<RoomEvent>,
 }
 
 impl Shared {
     /// From the server's answer to our entering.
-    pub(crate) fn new(joined: &Frame, me: (String, String)) -> Option<Self> {
-        let view = RoomView::read(joined, me)?;
+    pub(crate) fn new(joined: &Frame, me: (String, String), veil: Option<Arc<Veil>>) -> Option<Self> {
+        let view = match &veil {
+            Some(veil) => RoomView::read(&veil.open(joined)?, me, true)?,
+            None => RoomView::read(joined, me, false)?,
+        };
         let (events, _) = broadcast::channel(EVENTS_KEPT);
-        Some(Self { name: view.name.clone(), view: Mutex::new(view), events })
+        Some(Self { name: view.name.clone(), view: Mutex::new(view), veil, events })
     }
 
     /// What the server says of it. Returns what is to be said in turn, to whom; and whether it is over.
     pub(crate) fn hear(&self, frame: &Frame) -> Heard {
-        let heard = self.view.lock().hear(frame);
+        let opened = match &self.veil {
+            Some(veil) => match veil.open(frame) {
+                Some(opened) => &opened.clone(),
+                None => return Heard::default(),
+            },
+            None => frame,
+        };
+        let heard = self.view.lock().hear(opened);
         self.tell(heard)
     }
 
     /// We asked to enter again, because the session was another one or had missed something.
-    pub(crate) fn rejoined(&self, answer: &Frame) -> Heard {
-        let heard = self.view.lock().rejoined(answer);
+    pub(crate) fn rejoined(&self, answer: &Frame, me: (String, String)) -> Heard {
+        let opened = match &self.veil {
+            Some(veil) if answer.refused().is_none() => veil.open(answer),
+            _ => Some(answer.clone()),
+        };
+        let heard = opened.map(|opened| self.view.lock().rejoined(&opened, me)).unwrap_or_default();
         self.tell(heard)
+    }
+
+    /// What is said to the room as the server gets it.
+    pub(crate) fn seal(&self, body: Body) -> Result<Body, AskError> {
+        let Some(veil) = &self.veil else { return Ok(body) };
+        let me = self.view.lock().me.clone();
+        veil.seal(&body, (&me.id, &me.device))
+    }
+
+    /// In a secret room, what says anew who we are, where we are called otherwise than when we entered.
+    pub(crate) fn renamed(&self, me: &(String, String)) -> Option<Body> {
+        self.veil.as_ref()?.renamed((&me.0, &me.1))
+    }
+
+    /// In a secret room, how much came that did not open.
+    pub(crate) fn unopened(&self) -> u64 {
+        self.veil.as_ref().map_or(0, |veil| veil.unopened())
+    }
+
+    /// The key to which a member is held, where it shows one.
+    pub(crate) fn key_of(&self, id: &str, device: Option<&str>) -> Option<PublicKey> {
+        self.veil.as_ref()?;
+        self.view.lock().key_of(id, device)
     }
 
     /// We are no longer in it.
@@ -234,6 +275,16 @@ impl Room {
         }
     }
 
+    /// Shows something else of us to the others; `None` takes it away.
+    pub async fn set_me(&self, me: Option<Value>) -> Result<(), AskError> {
+        self.ask(&json!({"type": "room.me", "room": self.name(), "me": me}), true).await.map(drop)
+    }
+
+    /// In a secret room, how much came that its secret does not open.
+    pub fn unopened(&self) -> u64 {
+        self.0.shared.unopened()
+    }
+
     /// The host says who may speak.
     pub async fn set_mode(&self, mode: Mode) -> Result<(), AskError> {
         self.order(json!({"type": "room.set", "mode": mode})).await
@@ -287,7 +338,7 @@ impl Room {
     }
 
     async fn ask(&self, request: &impl Serialize, repeatable: bool) -> Result<Frame, AskError> {
-        let body = Body::new(request).map_err(AskError::bad)?;
+        let body = self.0.shared.seal(Body::new(request).map_err(AskError::bad)?)?;
         ask(&self.0.post, &self.0.numbers, body, repeatable).await
     }
 }

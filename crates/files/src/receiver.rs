@@ -60,6 +60,9 @@ pub struct Receiver {
     came: u64,
     written: u64,
     confirmed: u64,
+    /// Bytes that were there already, and files that are settled.
+    had: u64,
+    settled: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +103,8 @@ impl Default for Receiver {
             came: 0,
             written: 0,
             confirmed: 0,
+            had: 0,
+            settled: 0,
         }
     }
 }
@@ -159,6 +164,7 @@ impl Receiver {
     /// The file of the oldest [`Task::Look`] is not wanted.
     pub fn skip(&mut self, out: &mut Vec<Task>) {
         let Some((n, _)) = self.unseen.pop_front().filter(|_| self.stage == Stage::Taking) else { return };
+        self.settled += 1;
         out.push(Task::Say(FromReceiver::Skip { n }));
     }
 
@@ -174,6 +180,7 @@ impl Receiver {
     pub fn kept(&mut self, out: &mut Vec<Task>) {
         let Some(n) = self.unkept.pop_front().filter(|_| self.stage == Stage::Taking) else { return };
         self.report(out);
+        self.settled += 1;
         out.push(Task::Say(FromReceiver::Kept { n }));
     }
 
@@ -183,6 +190,21 @@ impl Receiver {
             out.push(Task::Say(FromReceiver::No(reason)));
             self.over(Err(End::Ours(reason)), out);
         }
+    }
+
+    /// Bytes that are here: those that crossed, and those that were here before.
+    pub fn settled_bytes(&self) -> u64 {
+        self.had + self.written
+    }
+
+    /// Files that were kept or skipped.
+    pub fn settled_files(&self) -> u64 {
+        self.settled
+    }
+
+    /// Bytes of pieces that came.
+    pub fn crossed(&self) -> u64 {
+        self.came
     }
 
     /// `None` where it does not keep to the page.
@@ -217,6 +239,7 @@ impl Receiver {
                     return None;
                 }
                 self.open = Some(Open { n, size: next.size, at: from });
+                self.had += from;
                 out.push(Task::Begin { n, from });
             }
             (Stage::Taking, FromSender::End { n, hash }) => {

@@ -91,6 +91,10 @@ pub struct Sender {
     /// Bytes of pieces, and those that were confirmed.
     sent: u64,
     confirmed: u64,
+    /// Bytes that the other side had already, and files that are settled.
+    had: u64,
+    settled: u64,
+    accepted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +140,9 @@ impl Sender {
             unkept: BTreeSet::new(),
             sent: 0,
             confirmed: 0,
+            had: 0,
+            settled: 0,
+            accepted: false,
         }
     }
 
@@ -163,6 +170,7 @@ impl Sender {
     pub fn opened(&mut self, from: u64, hash: Digest, out: &mut Vec<Step>) {
         let Some(open) = self.open.as_mut().filter(|_| self.stage == Stage::Sending) else { return };
         (open.at, open.hash) = (Some(from), hash);
+        self.had += from;
         out.push(Step::Say(FromSender::Bytes { n: number(open.entry), from }));
         self.go_on(out);
     }
@@ -183,16 +191,31 @@ impl Sender {
         }
     }
 
-    /// Bytes that the other side has confirmed.
-    pub fn confirmed(&self) -> u64 {
-        self.confirmed
+    /// Bytes that the other side has: those that crossed, and those that it had before.
+    pub fn settled_bytes(&self) -> u64 {
+        self.had + self.confirmed
+    }
+
+    /// Whether the other side has taken the offer.
+    pub fn is_accepted(&self) -> bool {
+        self.accepted
+    }
+
+    /// Files that were kept or skipped.
+    pub fn settled_files(&self) -> u64 {
+        self.settled
+    }
+
+    /// Bytes of pieces that were sent.
+    pub fn crossed(&self) -> u64 {
+        self.sent
     }
 
     /// `None` where it does not keep to the page.
     fn heard(&mut self, said: FromReceiver, out: &mut Vec<Step>) -> Option<()> {
         match (self.stage, said) {
             (_, FromReceiver::No(reason)) => self.over(Err(End::Theirs(reason)), out),
-            (Stage::Offered, FromReceiver::Accept) => self.stage = Stage::Sending,
+            (Stage::Offered, FromReceiver::Accept) => (self.stage, self.accepted) = (Stage::Sending, true),
             (Stage::Sending, FromReceiver::Take { n, from, hash }) => {
                 let entry = self.answered(n)?;
                 let size = self.entries[entry].size();
@@ -202,8 +225,10 @@ impl Sender {
                 self.taken.push_back(Taken { entry, from, hash });
             }
             (Stage::Sending, FromReceiver::Skip { n }) => {
-                self.answered(n)?;
+                let entry = self.answered(n)?;
+                self.had += self.entries[entry].size();
                 self.outstanding -= 1;
+                self.settled += 1;
             }
             (Stage::Sending, FromReceiver::Got { bytes }) => {
                 if bytes < self.confirmed || bytes > self.sent {
@@ -214,6 +239,7 @@ impl Sender {
             (Stage::Sending, FromReceiver::Kept { n }) => {
                 self.unkept.remove(&n).then_some(())?;
                 self.outstanding -= 1;
+                self.settled += 1;
             }
             (Stage::Farewell, FromReceiver::Done) => self.over(Ok(()), out),
             (Stage::Farewell, FromReceiver::Got { bytes }) if bytes == self.sent => self.confirmed = bytes,

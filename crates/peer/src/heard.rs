@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use wigwag_wire::PublicKey;
 use wigwag_wire::event::{IceServer, Presence};
 use wigwag_wire::request::Mode;
 
@@ -246,6 +247,9 @@ pub struct MemberHeard {
     /// Whether we give way to it.
     #[serde(default)]
     pub polite: bool,
+    /// With which it signs its calls: put there by whoever opened its box, in a secret room.
+    #[serde(default, rename = "wigwag.key")]
+    pub key: Option<PublicKey>,
 }
 
 /// `room.joined`.

@@ -21,6 +21,7 @@ mod outbox;
 mod place;
 pub mod relay;
 pub mod sealed;
+pub mod secret;
 mod standing;
 mod terms;
 mod time;

@@ -265,11 +265,11 @@ fn half_data(data: &RawValue) -> Option<(HalfData<'_>, CallId, PublicKey)> {
 }
 
 /// Reads an object; a list of the right values is none.
-fn object<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Option<T> {
+pub(crate) fn object<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Option<T> {
     serde_json::from_str(data.get()).ok().filter(|_| data.get().starts_with('{'))
 }
 
-fn raw(data: &impl Serialize) -> Option<Box<RawValue>> {
+pub(crate) fn raw(data: &impl Serialize) -> Option<Box<RawValue>> {
     serde_json::value::to_raw_value(data).ok()
 }
 

@@ -19,20 +19,22 @@ pub enum Exit {
     Refused = 4,
     /// No way led to the peer, in time.
     NoPath = 5,
+    /// What came is not what was sent.
+    Broken = 6,
     /// The server cannot listen.
     Unavailable = 69,
     /// The data folder, or another file, cannot be used.
     Io = 74,
     /// The configuration is wrong.
     Config = 78,
-    /// A second SIGINT cut the drain short.
+    /// A second SIGINT cut the drain short, or a person ended a transfer.
     Interrupted = 130,
     /// A second SIGTERM cut the drain short.
     Terminated = 143,
 }
 
 /// Every exit code with what it means and what to do.
-pub const EXITS: [(Exit, &str, &str); 11] = [
+pub const EXITS: [(Exit, &str, &str); 12] = [
     (Exit::Done, "It went well; for `serve`: the server was asked to stop and drained.", "Nothing."),
     (
         Exit::Failed,
@@ -52,6 +54,11 @@ pub const EXITS: [(Exit, &str, &str); 11] = [
         "`wigwag doctor` on both machines says what is missing.",
     ),
     (
+        Exit::Broken,
+        "What came is not what was sent, or the other side did not keep to the rules of a transfer.",
+        "Try again: what is whole already does not come twice. If it happens again, tell whoever makes the program at the other end.",
+    ),
+    (
         Exit::Unavailable,
         "The server cannot listen where it should: the address is taken, or not permitted. For a command that uses a server: none let it in in time.",
         "Free the address or choose another; restarting alone may help. `wigwag doctor` says why a server is not reached.",
@@ -68,8 +75,8 @@ pub const EXITS: [(Exit, &str, &str); 11] = [
     ),
     (
         Exit::Interrupted,
-        "A second SIGINT stopped the server before it had drained.",
-        "Nothing; sessions that were not told come back by themselves.",
+        "A second SIGINT stopped the server before it had drained. For `send` and `receive`: a person ended it.",
+        "Nothing; sessions that were not told come back by themselves, and the same transfer goes on where it was.",
     ),
     (
         Exit::Terminated,

@@ -59,6 +59,11 @@ impl Progress {
         Self(io::stderr().is_terminal())
     }
 
+    /// Whether somebody looks.
+    pub fn is_seen(self) -> bool {
+        self.0
+    }
+
     /// Shows this in the place of what was shown before.
     pub fn show(self, text: &str) {
         if self.0 {

@@ -22,6 +22,14 @@ pub enum Command {
     ///
     /// One side offers a port with --to, and prints whom to ask for; the other names that id and listens with --listen.
     Forward(ForwardArgs),
+    /// Send files and folders: to whoever types the code of a few words that it prints, to a peer, or to a room
+    ///
+    /// They go directly and sealed from end to end. What was cut is gone on with: run the same again.
+    Send(SendArgs),
+    /// Receive files and folders by a code of words, or wait for somebody to send some
+    ///
+    /// What is there already does not come again, no other file is overwritten, and what is not whole yet stands beside as `NAME.wigwag-part`.
+    Receive(ReceiveArgs),
     /// Find out what is wrong between this machine and a server: exit code 0 if nothing
     ///
     /// Looks at one thing after the other, from the name of the server to the way on which two peers would meet, and says of each whether it
@@ -37,11 +45,14 @@ pub enum Command {
     Whoami(WhoamiArgs),
 }
 
+/// The server that is used where none is named.
+pub(crate) const DEFAULT_SERVER: &str = "localhost:8080";
+
 /// Which server is used, and as whom.
 #[derive(Args, Debug)]
 pub(crate) struct PeerArgs {
     /// The server; several may be given, the best first
-    #[arg(short, long, value_name = "URL", env = "WIGWAG_SERVER", value_delimiter = ',', default_value = "localhost:8080", value_hint = ValueHint::Url)]
+    #[arg(short, long, value_name = "URL", env = "WIGWAG_SERVER", value_delimiter = ',', default_value = DEFAULT_SERVER, value_hint = ValueHint::Url)]
     pub(crate) server: Vec<String>,
 
     /// Enter this namespace
@@ -148,6 +159,90 @@ const FORWARD_EXAMPLES: &str = "\
 Examples:
   wigwag forward --to 127.0.0.1:22                on the machine with the port; it prints an id
   wigwag forward ID --listen 127.0.0.1:2222       on the other; then: ssh -p 2222 127.0.0.1";
+
+/// The options of `send`.
+#[derive(Args, Debug)]
+#[command(after_help = SEND_EXAMPLES)]
+pub struct SendArgs {
+    /// Files and folders, or `-` for standard input; the last may instead be whom to send to: the id of a peer, the name of a room, or the link of one
+    /// of the server's page
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) files: Vec<String>,
+
+    /// Send to this peer
+    #[arg(long, value_name = "ID", conflicts_with_all = ["room", "code", "words"])]
+    pub(crate) to: Option<String>,
+
+    /// Send to whoever takes it in this room
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["code", "words"])]
+    pub(crate) room: Option<String>,
+
+    /// Use this code again, to go on with what was cut
+    #[arg(long, value_name = "WORDS", conflicts_with = "words")]
+    pub(crate) code: Option<String>,
+
+    /// Make a code of so many words
+    #[arg(long, value_name = "NUMBER", default_value = "4", value_parser = clap::value_parser!(u8).range(4..=12))]
+    pub(crate) words: u8,
+
+    /// Go on offering it to others until Control and C
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    /// What the file from standard input is called
+    #[arg(long, value_name = "NAME", default_value = "stdin")]
+    pub(crate) file_name: String,
+
+    #[command(flatten)]
+    pub(crate) peer: PeerArgs,
+
+    /// Print a line of JSON for everything that happens
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  wigwag send photos                  prints a code, and what to type on the other machine
+  wigwag send photos --code WORDS     the same again, after it was cut
+  wigwag send a.pdf b.pdf ID          to a peer that waits with `wigwag receive`
+  tar c src | wigwag send - --file-name src.tar";
+
+/// The options of `receive`.
+#[derive(Args, Debug)]
+#[command(after_help = RECEIVE_EXAMPLES)]
+pub struct ReceiveArgs {
+    /// The words that the other side was shown, the link of a room of the server's page, or its join code; left out, print whom to send to, and wait
+    pub(crate) code: Vec<String>,
+
+    /// Put it into this folder
+    #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) into: PathBuf,
+
+    /// Take it without asking
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Let files of the same name give way; else the new ones get a number
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+
+    /// Take it from this peer only
+    #[arg(long, value_name = "ID", conflicts_with = "code")]
+    pub(crate) from: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) peer: PeerArgs,
+
+    /// Print a line of JSON for everything that happens
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const RECEIVE_EXAMPLES: &str = "\
+Examples:
+  wigwag receive ability-zoology-lemon-cheetah
+  wigwag receive --into downloads               waits, and prints whom to send to";
 
 /// The options of `doctor`.
 #[derive(Args, Debug)]

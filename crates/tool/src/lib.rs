@@ -7,6 +7,7 @@
 mod args;
 mod chat;
 mod doctor;
+mod files;
 mod find;
 mod forward;
 mod identity;
@@ -30,6 +31,8 @@ pub fn run(command: &Command, out: &mut Out) -> Result<Exit, Failure> {
         Command::Chat(args) => chat::run(out, args),
         Command::Pipe(args) => pipe::run(args),
         Command::Forward(args) => forward::run(args),
+        Command::Send(args) => files::send(out, args),
+        Command::Receive(args) => files::receive(out, args),
         Command::Doctor(args) => doctor::run(out, args),
         Command::Keygen(args) => keygen::run(out, args),
         Command::Watch(args) => watch::run(out, args),

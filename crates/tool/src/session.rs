@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use tokio::runtime::Runtime;
 use wigwag::{AskError, CallError, Connection, Loopback, OpenError, Wigwag};
 
-use crate::args::PeerArgs;
+use crate::args::{DEFAULT_SERVER, PeerArgs};
 use crate::exit::{Exit, Failure};
 use crate::identity;
 
@@ -44,6 +44,18 @@ pub(crate) async fn open(args: &PeerArgs) -> Result<Wigwag, Failure> {
         };
         exit.because(why)
     })
+}
+
+/// What the other side has to type besides, so that both are on the same server and in the same namespace.
+pub(crate) fn server_flags(args: &PeerArgs) -> String {
+    let mut flags = String::new();
+    for server in args.server.iter().filter(|server| *server != DEFAULT_SERVER) {
+        flags.push_str(&format!("--server {server} "));
+    }
+    if let Some(namespace) = &args.namespace {
+        flags.push_str(&format!("--namespace {namespace} "));
+    }
+    flags
 }
 
 /// A connection to this peer.

@@ -16,6 +16,7 @@ use wigwag_peer::heard::{AckHeard, LimitsHeard};
 use wigwag_peer::relay::{Pace, Posted};
 use wigwag_peer::{AskId, Body, Frame, Moment};
 use wigwag_rtc::{Engine, IceServer, Settings};
+use wigwag_wire::{PeerId, PublicKey};
 
 use super::{Driver, Waiting};
 use crate::connection::{Connection, Ended, Standing};
@@ -41,7 +42,7 @@ pub(super) struct Calling {
     accepting: Option<(Wish, OwnEngine)>,
     links: BTreeMap<ConnectionId, Live>,
     /// Pins that are to be set before the next input.
-    pub(super) pins: Vec<(wigwag_wire::PeerId, wigwag_wire::PublicKey)>,
+    pub(super) pins: Vec<(PeerId, PublicKey)>,
 }
 
 struct Live {
@@ -124,7 +125,10 @@ impl Calling {
 
 impl Driver {
     /// Hands something to the calls and carries out what they want.
-    pub(super) fn call(&mut self, input: Input) {
+    pub(super) fn call(&mut self, mut input: Input) {
+        if let Input::Connect(_, wish) = &mut input {
+            wish.key = wish.key.or_else(|| self.shown_key(&wish.to, wish.device.as_deref()));
+        }
         for (id, key) in std::mem::take(&mut self.calling.pins) {
             self.calls.pin(&id, key);
         }
@@ -196,7 +200,17 @@ impl Driver {
         }
     }
 
+    /// The key to which a peer is held as a member of a secret room.
+    fn shown_key(&self, id: &PeerId, device: Option<&str>) -> Option<PublicKey> {
+        self.rooms.values().find_map(|entered| entered.shared.key_of(id.as_str(), device))
+    }
+
     fn knock(&mut self, knock: KnockId, remote: Remote) {
+        if self.shown_key(&remote.id, Some(&remote.device)).is_some_and(|key| key != remote.key) {
+            let Remote { id, key, .. } = remote;
+            self.publish(Event::Key { id, key });
+            return self.call(Input::Decline(knock, "This is not the key that you showed in the room.".to_owned()));
+        }
         let Some(post) = self.post.upgrade() else { return };
         let told = Knock { id: knock, remote, post, answered: false };
         let why = match &self.calling.listener {

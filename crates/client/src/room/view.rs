@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use wigwag_peer::Frame;
 use wigwag_peer::heard::{MemberHeard, PartyHeard, RoomHeard, TalkHeard};
+use wigwag_wire::PublicKey;
 use wigwag_wire::event::Presence;
 use wigwag_wire::request::Mode;
 
@@ -27,6 +28,8 @@ pub struct Member {
     pub me: Option<Box<RawValue>>,
     /// Whether we give way to it.
     pub polite: bool,
+    /// With which it signs its calls, as it says in a secret room: what its connections are held to.
+    pub key: Option<PublicKey>,
 }
 
 /// What happens in a room.
@@ -100,7 +103,9 @@ pub struct RoomView {
     members: BTreeMap<PartyHeard, (u64, Member)>,
     /// So many members were ever seen, so that they stand in the order in which they came.
     seen: u64,
-    me: PartyHeard,
+    pub(crate) me: PartyHeard,
+    /// Whether the frames were opened with a secret: only then a key is the member's own word.
+    is_secret: bool,
 }
 
 /// What follows from the server's words.
@@ -132,12 +137,18 @@ impl RoomView {
         members.into_iter().map(|(_, member)| member.clone()).collect()
     }
 
+    /// The key that a member shows; of several programs of an id, the first's.
+    pub(crate) fn key_of(&self, id: &str, device: Option<&str>) -> Option<PublicKey> {
+        let is_it = |party: &PartyHeard| party.id == id && device.is_none_or(|device| device == party.device);
+        self.members.iter().find(|(party, _)| is_it(party)).and_then(|(_, (_, member))| member.key)
+    }
+
     /// Whoever is alone as the first host has just made it.
     pub(crate) fn is_new(&self) -> bool {
         self.mine() && self.term == 1 && self.members.is_empty()
     }
 
-    pub(crate) fn read(joined: &Frame, (id, device): (String, String)) -> Option<Self> {
+    pub(crate) fn read(joined: &Frame, (id, device): (String, String), is_secret: bool) -> Option<Self> {
         let heard: RoomHeard = joined.parse()?;
         let mut view = Self {
             name: heard.room.clone(),
@@ -154,6 +165,7 @@ impl RoomView {
             members: BTreeMap::new(),
             seen: 0,
             me: PartyHeard { id, device },
+            is_secret,
         };
         for member in heard.members {
             view.put(member);
@@ -177,12 +189,12 @@ impl RoomView {
     }
 
     /// The answer to our entering once more.
-    pub(crate) fn rejoined(&mut self, answer: &Frame) -> Heard {
+    pub(crate) fn rejoined(&mut self, answer: &Frame, me: (String, String)) -> Heard {
         if let Some(refused) = answer.refused() {
             let event = RoomEvent::Closed { why: refused.name, reason: Some(refused.message) };
             return Heard { over: true, ..Heard::one(event) };
         }
-        let Some(now) = Self::read(answer, (self.me.id.clone(), self.me.device.clone())) else {
+        let Some(now) = Self::read(answer, me, self.is_secret) else {
             return Heard::default();
         };
         let before = std::mem::replace(self, now);
@@ -239,10 +251,10 @@ impl RoomView {
             let Some((_, member)) = self.members.remove(&party) else { return Heard::default() };
             return Heard::one(RoomEvent::Left(member, change.why.unwrap_or_default()));
         }
-        let Change { id, device, state, joined, me, polite, .. } = change;
+        let Change { id, device, state, joined, me, polite, key, .. } = change;
         let Some(state) = state else { return Heard::default() };
         let known = self.members.contains_key(&party);
-        let member = self.put(MemberHeard { id: id.clone(), device, state, joined, me, polite });
+        let member = self.put(MemberHeard { id: id.clone(), device, state, joined, me, polite, key });
         if known {
             return Heard::one(RoomEvent::Updated(member));
         }
@@ -271,8 +283,9 @@ impl RoomView {
     }
 
     fn put(&mut self, heard: MemberHeard) -> Member {
-        let MemberHeard { id, device, state, me, polite, .. } = heard;
-        let member = Member { id: id.clone(), device: device.clone(), state, me, polite };
+        let MemberHeard { id, device, state, me, polite, key, .. } = heard;
+        let key = key.filter(|_| self.is_secret);
+        let member = Member { id: id.clone(), device: device.clone(), state, me, polite, key };
         self.seen += 1;
         let place =
             self.members.get(&PartyHeard { id: id.clone(), device: device.clone() }).map_or(self.seen, |(at, _)| *at);
@@ -304,6 +317,8 @@ struct Change {
     me: Option<Box<RawValue>>,
     #[serde(default)]
     polite: bool,
+    #[serde(rename = "wigwag.key")]
+    key: Option<PublicKey>,
 }
 
 #[derive(Deserialize)]
@@ -378,15 +393,19 @@ mod tests {
     fn after_another_session_the_difference_is_told() {
         let mut view = view("bob@x.org");
         let again = JOINED.replace(r#"{"id":"al@x.org","state""#, r#"{"id":"cy@x.org","state""#).replace("al@", "cy@");
-        let heard = view.rejoined(&frame(&again));
+        let heard = view.rejoined(&frame(&again), me("bob@x.org"));
         assert!(matches!(&heard.events[..], [RoomEvent::Left(..), RoomEvent::Joined(_), RoomEvent::Host { .. }]));
         assert_eq!(heard.say.map(|(to, _)| to).as_deref(), Some("cy@x.org"), "the state is asked for");
         let refused = r#"{"type":"error","code":4405,"name":"not_a_member","message":"no"}"#;
-        assert!(view.rejoined(&frame(refused)).over);
+        assert!(view.rejoined(&frame(refused), me("bob@x.org")).over);
     }
 
     fn view(me: &str) -> RoomView {
-        RoomView::read(&frame(JOINED), (me.to_owned(), String::new())).expect("a room")
+        RoomView::read(&frame(JOINED), self::me(me), false).expect("a room")
+    }
+
+    fn me(id: &str) -> (String, String) {
+        (id.to_owned(), String::new())
     }
 
     fn frame(text: &str) -> Frame {

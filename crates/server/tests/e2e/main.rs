@@ -10,6 +10,7 @@ mod disk;
 mod doctor;
 mod doors;
 mod examples;
+mod files;
 mod ice;
 mod limits;
 mod logs;
@@ -22,6 +23,7 @@ mod peerjs;
 mod peers;
 mod relayed;
 mod restart;
+mod secret;
 mod strain;
 #[allow(dead_code, unused_imports, reason = "each module uses its own part")]
 mod support;

@@ -117,14 +117,28 @@ pub(super) struct Running {
 }
 
 pub(super) struct Ended {
-    code: i32,
-    out: String,
-    err: String,
+    pub(super) code: i32,
+    pub(super) out: String,
+    pub(super) err: String,
+}
+
+impl Ended {
+    /// The line of JSON of this type among its output.
+    pub(super) fn json(&self, kind: &str) -> Value {
+        let lines = self.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.into_iter().find(|line| line["type"] == kind).unwrap_or_else(|| panic!("no {kind} in {}", self.out))
+    }
 }
 
 /// Runs a command as the somebody whose identity lies in this folder.
 fn tool(server: &Server, home: &Path, command: &str, args: &[&str]) -> Running {
+    tool_in(server, home, Path::new("."), command, args)
+}
+
+/// The same in this folder.
+pub(super) fn tool_in(server: &Server, home: &Path, at: &Path, command: &str, args: &[&str]) -> Running {
     let child = Command::new(BINARY)
+        .current_dir(at)
         .arg(command)
         .arg("--loopback")
         .args(args)
@@ -175,6 +189,19 @@ impl Running {
     /// Waits for a line of its output with these words.
     pub(super) async fn until(&mut self, words: &str) {
         while !self.said().await.contains(words) {}
+    }
+
+    /// Whether it has not ended.
+    pub(super) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// The most memory that it had so far, in bytes; `None` once it is over.
+    #[cfg(target_os = "linux")]
+    pub(super) fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
     }
 
     /// Ends it without a word.

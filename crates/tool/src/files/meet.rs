@@ -1,0 +1,114 @@
+//! Meets the others of a room: of two members the one that the server does not call polite connects to the other.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use wigwag::{CallError, Connection, Incoming, Member, Room, RoomEvent, RoomEvents, Wigwag};
+
+use crate::exit::{Exit, Failure};
+
+/// So long after an attempt that failed comes the next.
+const AGAIN: Duration = Duration::from_secs(1);
+
+type Party = (String, String);
+
+/// Somebody's way into a room, and to those in it.
+pub(super) struct Meeting {
+    client: Wigwag,
+    room: Room,
+    events: RoomEvents,
+    incoming: Incoming,
+    wants: fn(&Member) -> bool,
+    patience: Duration,
+    /// Those who are connected, or on the way.
+    known: BTreeSet<Party>,
+    tries: JoinSet<(Party, Result<Connection, CallError>)>,
+}
+
+impl Meeting {
+    /// Meets those of a room who are wanted.
+    pub(super) async fn new(client: &Wigwag, room: Room, patience: Duration, wants: fn(&Member) -> bool) -> Self {
+        Self {
+            client: client.clone(),
+            events: room.events(),
+            room,
+            incoming: client.incoming().await,
+            wants,
+            patience,
+            known: BTreeSet::new(),
+            tries: JoinSet::new(),
+        }
+    }
+
+    /// The next open connection. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Result<Connection, Failure> {
+        loop {
+            self.call();
+            tokio::select! {
+                event = self.events.next() => match event {
+                    Some(RoomEvent::Left(member, _)) => drop(self.known.remove(&(member.id, member.device))),
+                    Some(RoomEvent::Closed { why, .. }) => {
+                        return Err(Exit::Refused.because(anyhow!("out of the room where we meet: {why}")));
+                    }
+                    Some(_) => {}
+                    None => return Err(Exit::Failed.because(anyhow!("the client was closed"))),
+                },
+                knock = self.incoming.next() => {
+                    let Some(knock) = knock else { return Err(Exit::Failed.because(anyhow!("the client was closed"))) };
+                    let party = (knock.peer().as_str().to_owned(), knock.device().to_owned());
+                    if self.members().iter().any(|member| of(member) == party) {
+                        self.known.insert(party.clone());
+                        self.tries.spawn(async move { (party, knock.accept().await) });
+                    } else {
+                        knock.decline("We meet in a room, and you are not in it.").await;
+                    }
+                }
+                Some(Ok((party, tried))) = self.tries.join_next() => match tried {
+                    Ok(connection) => return Ok(connection),
+                    Err(_) => drop(self.known.remove(&party)),
+                },
+            }
+        }
+    }
+
+    /// The connection is over; its peer may come again.
+    pub(super) fn lost(&mut self, connection: &Connection) {
+        self.known.remove(&(connection.peer().as_str().to_owned(), connection.device().to_owned()));
+    }
+
+    /// Whether nobody is there, or on the way.
+    pub(super) fn is_alone(&self) -> bool {
+        self.members().is_empty() && self.tries.is_empty()
+    }
+
+    pub(super) async fn leave(&self) {
+        // Who was thrown out has nothing to leave.
+        let _ = self.room.leave().await;
+    }
+
+    fn members(&self) -> Vec<Member> {
+        self.room.view().members().into_iter().filter(|member| (self.wants)(member)).collect()
+    }
+
+    fn call(&mut self) {
+        for member in self.members() {
+            if !member.polite && self.known.insert(of(&member)) {
+                let connecting = self.client.connect_to(&member).deadline(self.patience);
+                self.tries.spawn(async move {
+                    let tried = connecting.await;
+                    if tried.is_err() {
+                        sleep(AGAIN).await;
+                    }
+                    (of(&member), tried)
+                });
+            }
+        }
+    }
+}
+
+fn of(member: &Member) -> Party {
+    (member.id.clone(), member.device.clone())
+}
