@@ -1,7 +1,6 @@
 // The native client's commands opposite a page with the browser SDK, over the running server.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -9,8 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { examplePage, wigwag } from './support/binary.js';
+import { examplePage } from './support/binary.js';
 import { BROWSERS, launch } from './support/browser.js';
+import { Wigwag } from './support/program.js';
 import { DEADLINE_MS } from './support/queue.js';
 
 /** @type {Wigwag} */
@@ -126,45 +126,4 @@ async function open(t, browser) {
     globalThis.w = await Wigwag.open({ servers: `ws://127.0.0.1:${port}/v1` });
   }, server.port);
   return page;
-}
-
-/** `wigwag`, or another program, in a process of its own. */
-class Wigwag {
-  constructor(args, env, program = wigwag()) {
-    this.child = spawn(program, args, { env });
-    this.out = '';
-    this.err = '';
-    this.child.stdout.setEncoding('utf8').on('data', (text) => (this.out += text));
-    this.child.stderr.setEncoding('utf8').on('data', (text) => (this.err += text));
-    this.ended = once(this.child, 'close').then(([code]) => code);
-  }
-
-  /** Waits for something on standard error, and returns its first group. */
-  told(pattern) {
-    return this.#until(() => this.err.match(pattern)?.[1], pattern);
-  }
-
-  /** The same of standard output. */
-  written(pattern) {
-    return this.#until(() => this.out.match(pattern)?.[1], pattern);
-  }
-
-  printed(pattern) {
-    return this.#until(() => pattern.test(this.out), pattern);
-  }
-
-  async #until(look, what) {
-    const deadline = Date.now() + DEADLINE_MS;
-    for (;;) {
-      const seen = look();
-      if (seen) return seen;
-      if (Date.now() > deadline || this.child.exitCode !== null) throw new Error(`no ${what} in:\n${this.out}\n${this.err}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-
-  async end() {
-    this.child.kill('SIGKILL');
-    await this.ended;
-  }
 }

@@ -1,5 +1,25 @@
 //! Files over a connection, as a program sends and receives them. The rules are in `wigwag-files`, where nothing touches a disk; here are the disk, on
 //! threads of its own, and the tasks that stand between it and a channel. However large a file is, only what is under way is in memory.
+//!
+//! ```no_run
+//! # async fn example(connection: wigwag::Connection) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use wigwag::files::{Files, Into};
+//!
+//! let files = Arc::new(Files::gather(vec!["photos".into()]).await?);
+//! let mut sending = connection.send_files(&files).await?;
+//! while sending.changed().await {
+//!     println!("{:?}", sending.progress());
+//! }
+//! println!("{} bytes had to cross", sending.finished().await?.crossed);
+//!
+//! while let Some(offered) = connection.incoming_files().await {
+//!     println!("{}: {} files, {} bytes", offered.name(), offered.files(), offered.bytes());
+//!     let mut taking = offered.accept(Into { folder: "downloads".into(), overwrite: false });
+//!     println!("{:?}", taking.finished().await?.places);
+//! }
+//! # Ok(()) }
+//! ```
 
 mod disk;
 mod gather;

@@ -1,6 +1,7 @@
 //! Between a receiver's rules, its disk and the channel.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -84,8 +85,16 @@ impl Offered {
             let (channel, receiver) = held.ok_or(TransferError::Cut)?;
             let (jobs, told) = disk(into);
             let summary = Summary::default();
-            let mut receiving =
-                Receiving { channel, receiver, told, pending: VecDeque::new(), summary, why: None, tell };
+            let mut receiving = Receiving {
+                channel,
+                receiver,
+                told,
+                pending: VecDeque::new(),
+                announced: VecDeque::new(),
+                summary,
+                why: None,
+                tell,
+            };
             let ended = receiving.run(files, jobs, stopped).await;
             // When it is over nobody writes any more, and the next may go on with what is there.
             while receiving.told.recv().await.is_some() {}
@@ -167,6 +176,8 @@ struct Receiving {
     told: mpsc::Receiver<Told>,
     /// Jobs for which the disk has no room yet: nothing more is read before.
     pending: VecDeque<Job>,
+    /// Files that have not begun, by their numbers.
+    announced: VecDeque<(u64, Arc<str>)>,
     summary: Summary,
     /// What the matter is, in words.
     why: Option<String>,
@@ -196,12 +207,16 @@ impl Receiving {
                     }
                     Task::Ask(_) => {}
                     Task::Folder(path) => self.pending.push_back(Job::Folder(path)),
-                    Task::Look(_, entry) => {
-                        let path = entry.path.as_str().into();
-                        self.tell.send_modify(|progress| progress.path = path);
+                    Task::Look(n, entry) => {
+                        self.announced.push_back((n, entry.path.as_str().into()));
                         self.pending.push_back(Job::Look(entry));
                     }
-                    Task::Begin { from, .. } => self.pending.push_back(Job::Begin(from)),
+                    Task::Begin { n, from } => {
+                        while let Some((_, path)) = self.announced.pop_front_if(|(announced, _)| *announced <= n) {
+                            self.tell.send_modify(|progress| progress.path = path);
+                        }
+                        self.pending.push_back(Job::Begin(from));
+                    }
                     Task::Write(_) => self.pending.extend(bytes.take().map(Job::Write)),
                     Task::Finish { hash, .. } => self.pending.push_back(Job::Finish(hash)),
                     Task::Over(how) => {

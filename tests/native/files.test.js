@@ -1,0 +1,140 @@
+// Files between the program's commands and pages: with the browser SDK, and the server's own page.
+
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { BROWSERS, launch } from './support/browser.js';
+import { Wigwag } from './support/program.js';
+import { DEADLINE_MS } from './support/queue.js';
+
+const ROOM = 'abcdefgh234567ab';
+
+/** @type {Wigwag} */
+let server;
+/** Pages come from an origin of their own, as those of apps do. */
+const site = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<!doctype html><title>test</title>'));
+
+before(async () => {
+  await once(site.listen(0, '127.0.0.1'), 'listening');
+  server = new Wigwag(['serve', '--listen', '127.0.0.1:0', '--data', ':memory:', '--set', 'ice.stun='], {});
+  server.port = await server.told(/listening at=127\.0\.0\.1:(\d+)/);
+});
+after(async () => {
+  await server?.end();
+  site.close();
+});
+
+for (const name of BROWSERS) {
+  describe(`files between wigwag and ${name}`, () => {
+    let browser;
+    before(async () => { browser = await launch(name); });
+    after(() => browser?.close());
+
+    test('a folder goes from a program to a page by four words', async (t) => {
+      const side = await folder(t);
+      const film = randomBytes(5_000_000);
+      await mkdir(join(side, 'trip/deep'), { recursive: true });
+      await writeFile(join(side, 'trip/deep/film ☕.bin'), film);
+      await writeFile(join(side, 'trip/empty'), '');
+      const sending = await command(t, ['send', 'trip'], side);
+      const code = await sending.written(/([a-z]+-[a-z]+-[a-z]+-[a-z]+)/);
+      const page = await open(t, browser);
+      const got = await page.evaluate(async (typed) => {
+        const { meetByWords, receiveFiles } = globalThis.files;
+        const { connection, offer } = await meetByWords(globalThis.w, typed);
+        const files = await new Promise((resolve, reject) => {
+          receiveFiles(connection, async (receiving) => {
+            await receiving.accept();
+            receiving.done.then(resolve, reject);
+          });
+        });
+        const hashed = files.map(async ({ path, blob }) => {
+          const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()));
+          return [path, Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')];
+        });
+        return { offer, files: Object.fromEntries(await Promise.all(hashed)) };
+      }, code);
+      assert.deepEqual([got.offer.name, got.offer.files, got.offer.bytes], ['trip', 2, 5_000_000]);
+      assert.deepEqual(got.files, { 'trip/deep/film ☕.bin': sha256(film), 'trip/empty': sha256('') });
+      assert.equal(await sending.ended, 0, sending.out + sending.err);
+    });
+
+    test('a file goes from a page to a program by four words, and only what is missing crosses', async (t) => {
+      const side = await folder(t);
+      const page = await open(t, browser);
+      const code = await page.evaluate(() => {
+        const { WordCode, gather, meetByWords, sendFiles } = globalThis.files;
+        const words = WordCode.make();
+        const bytes = new Uint8Array(3_000_000).map((_, i) => (i * 7) % 251);
+        globalThis.sent = (async () => {
+          const parcel = await gather([new File([bytes], 'film.bin')]);
+          const { connection } = await meetByWords(globalThis.w, words, { offer: parcel, name: 'Page' });
+          return sendFiles(connection, parcel).done;
+        })();
+        return words.text;
+      });
+      const film = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 7) % 251);
+      await writeFile(join(side, 'film.bin.wigwag-part'), film.subarray(0, 2_000_000));
+      const receiving = await command(t, ['receive', code.toUpperCase().replaceAll('-', ' '), '--json'], side);
+      await page.evaluate(() => globalThis.sent.then(() => {}));
+      assert.equal(await receiving.ended, 0, receiving.out + receiving.err);
+      assert.equal(sha256(await readFile(join(side, 'film.bin'))), sha256(film));
+      const done = receiving.out.split('\n').filter(Boolean).map((line) => JSON.parse(line)).find(({ type }) => type === 'done');
+      assert.equal(done.crossed, 3_000_000 - Math.floor(2_000_000 / 65_536) * 65_536);
+    });
+
+    test('the page of the server gets a file by its link', async (t) => {
+      const side = await folder(t);
+      await writeFile(join(side, 'notes.txt'), 'from the program');
+      const link = `http://127.0.0.1:${server.port}/#${ROOM}`;
+      const context = await browser.createBrowserContext();
+      t.after(() => context.close().catch(() => {}));
+      const page = await context.newPage();
+      await page.goto(link);
+      const sending = await command(t, ['send', 'notes.txt', link], side);
+      await page.waitForSelector('a[download="notes.txt"]', { timeout: DEADLINE_MS });
+      assert.equal(await sending.ended, 0, sending.out + sending.err);
+    });
+  });
+}
+
+/** A command under an identity of its own, in this folder. */
+async function command(t, args, cwd) {
+  const home = await mkdtemp(join(tmpdir(), 'wigwag-files-'));
+  const program = new Wigwag(args, { XDG_DATA_HOME: home, WIGWAG_SERVER: `127.0.0.1:${server.port}` }, undefined, cwd);
+  t.after(async () => {
+    await program.end();
+    await rm(home, { recursive: true });
+  });
+  return program;
+}
+
+async function folder(t) {
+  const path = await mkdtemp(join(tmpdir(), 'wigwag-files-'));
+  t.after(() => rm(path, { recursive: true }));
+  return path;
+}
+
+/** A page whose `w` is a client of the server, and which knows of files. */
+async function open(t, browser) {
+  const context = await browser.createBrowserContext();
+  t.after(() => context.close().catch(() => {}));
+  const page = await context.newPage();
+  await page.goto(`http://127.0.0.1:${site.address().port}/`);
+  await page.evaluate(async (port) => {
+    const { Wigwag: Client } = await import(`http://127.0.0.1:${port}/wigwag.js`);
+    globalThis.files = await import(`http://127.0.0.1:${port}/wigwag/files.js`);
+    globalThis.w = await Client.open({ servers: `ws://127.0.0.1:${port}/v1` });
+  }, server.port);
+  return page;
+}
+
+function sha256(bytes) {
+  return createHash('sha256').update(bytes).digest('hex');
+}
