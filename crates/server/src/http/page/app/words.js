@@ -123,6 +123,7 @@ class Meet {
   /** @type {HTMLElement | null} */
   #told = null;
   #moving = false;
+  #ended = false;
 
   focus() {
     byId('by-words-title').focus({ preventScroll: true });
@@ -134,7 +135,7 @@ class Meet {
     this.#told = make('div', {},
       make('p', { className: 'label' }, 'Say these words to whoever is to get it:'),
       make('p', { className: 'code' }, code.words.join(' ')),
-      make('p', { className: 'hint' }, 'They write them on this page, or on a command line: ', make('code', {}, `wigwag receive ${code.text}`)));
+      make('p', { className: 'hint' }, 'They write them on this page, or on a command line: ', make('code', {}, commandFor(code))));
     this.#words.before(this.#told);
     const copied = button('Copy words', async () => {
       if (await copy(code.text)) flash(copied, 'Copied');
@@ -164,8 +165,9 @@ class Meet {
       const meeting = await this.#sdk.meetByWords(client, code, { ...what, name: this.#name(), signal: this.#abort.signal });
       this.tell('');
       met(meeting);
+      meeting.connection.on('state', ({ state }) => this.tell(state === 'mending' && !this.#ended ? 'Interrupted: looking for another way to them…' : ''));
       meeting.connection.on('closed', () => {
-        if (this.#moving) return;
+        if (this.#moving || this.#ended) return;
         this.tell('The other side left.');
         this.#over();
       });
@@ -203,9 +205,17 @@ class Meet {
   }
 
   #over() {
+    this.#ended = true;
     // What was said last has to arrive before the connection goes.
     setTimeout(() => this.#client?.close(), 1_000);
     this.#acts.hidden = false;
     this.#acts.replaceChildren(button('Close', () => this.forget(), { more: 'this meeting' }));
   }
+}
+
+/** What to type on a machine that has the program; it asks a server of its own unless it is told which. @param {WordCode} code */
+function commandFor(code) {
+  const own = document.querySelector('meta[name="wigwag-own"]')?.getAttribute('content');
+  const server = (own || new URL('.', location.href).href).replace(/\/$/, '');
+  return `wigwag receive ${code.text}${server === 'http://localhost:8080' ? '' : ` --server ${server}`}`;
 }
