@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::timeout;
 use wigwag_peer::calls::{Calls, RelayUse};
 use wigwag_peer::trust::{MemoryPins, Pins};
-use wigwag_peer::{Config, Dice, Hello, Identity, Line, Server, Signer, State};
+use wigwag_peer::{Config, Dice, Hello, Identity, Line, Server, Signer, State, meeting};
 use wigwag_rtc::{Engine, IceServer, Loopback, Native, Policy, Settings};
 use wigwag_wire::{Device, Namespace, PeerId};
 
+use crate::codes::{self, Codes};
 use crate::driver::{self, Setup};
 use crate::error::OpenError;
 use crate::handle::Wigwag;
+use crate::pins::SharedPins;
 use crate::server::address;
 use crate::socket;
 
@@ -175,11 +178,22 @@ impl Builder {
         if self.servers.is_empty() {
             return Err(OpenError::NoServer);
         }
+        let (settings, own_ice, relay, roots) = (self.settings(), self.is_own_ice(), self.relay, self.roots.clone());
         let server = |(url, name): (String, Option<String>)| Ok(Server { url: address(&url)?, name });
         let servers: Vec<Server> = self.servers.into_iter().map(server).collect::<Result<_, OpenError>>()?;
         let signer = match self.identity {
             Some(identity) => identity,
             None => Arc::new(Identity::new(&mut dice()?)),
+        };
+        let pins = SharedPins::new(self.pins);
+        let settings = Arc::new(Mutex::new(settings));
+        let codes = codes::Setup {
+            signer: (!self.guest).then(|| Arc::clone(&signer)),
+            me: Box::new(meeting::Me::default),
+            pins: pins.clone(),
+            engine: Arc::clone(&self.engine),
+            settings: Arc::clone(&settings),
+            offers: Mutex::default(),
         };
         let hello = Hello {
             namespace: self.namespace.map(|name| Namespace::new(&name).map_err(bad)).transpose()?,
@@ -191,25 +205,57 @@ impl Builder {
             key: (!self.guest).then(|| signer.key()),
         };
         let line = Line::new(Config { hello, ..Config::new(servers) }, dice()?).map_err(|_| OpenError::NoServer)?;
-        let is_relayed = self.relay == RelayUse::Only;
-        let ice = if is_relayed { Some(Vec::new()) } else { self.ice };
-        let calls = Calls::new(Box::new(Arc::clone(&signer)), self.pins, dice()?);
+        let calls = Calls::new(Box::new(Arc::clone(&signer)), Box::new(pins), dice()?);
         Ok(driver::start(Setup {
             line,
             calls,
             signer,
             engine: self.engine,
-            settings: Settings {
-                ice_servers: ice.clone().unwrap_or_default(),
-                // With no TURN server, that is no path.
-                policy: if is_relayed { Policy::Relay } else { self.policy },
-                loopback: self.loopback,
-                turn_roots: self.roots.clone(),
-            },
-            own_ice: ice.is_some(),
-            relay: self.relay,
-            tls: socket::tls(&self.roots).map_err(OpenError::System)?,
+            settings,
+            own_ice,
+            relay,
+            tls: socket::tls(&roots).map_err(OpenError::System)?,
+            codes: Box::new(|seen| {
+                let me = move || {
+                    let me = seen.borrow();
+                    meeting::Me { id: me.id.clone(), namespace: me.namespace.clone() }
+                };
+                Codes::new(codes::Setup { me: Box::new(me), ..codes })
+            }),
         }))
+    }
+
+    /// Connections by codes alone, for programs that need no server: who we are, the namespace, ICE servers and the like are taken from here.
+    pub fn codes(self) -> Result<Codes, OpenError> {
+        let settings = Arc::new(Mutex::new(self.settings()));
+        let signer = match self.identity {
+            Some(identity) => identity,
+            None => Arc::new(Identity::new(&mut dice()?)),
+        };
+        if let Some(namespace) = &self.namespace {
+            Namespace::new(namespace).map_err(bad)?;
+        }
+        let me = meeting::Me { id: self.id.unwrap_or_default(), namespace: self.namespace.unwrap_or_default() };
+        Ok(Codes::new(codes::Setup {
+            signer: (!self.guest).then_some(signer),
+            me: Box::new(move || me.clone()),
+            pins: SharedPins::new(self.pins),
+            engine: self.engine,
+            settings,
+            offers: Mutex::default(),
+        }))
+    }
+
+    fn is_own_ice(&self) -> bool {
+        self.ice.is_some() || self.relay == RelayUse::Only
+    }
+
+    fn settings(&self) -> Settings {
+        let is_relayed = self.relay == RelayUse::Only;
+        let ice_servers = self.ice.clone().filter(|_| !is_relayed).unwrap_or_default();
+        // With no TURN server, that is no path.
+        let policy = if is_relayed { Policy::Relay } else { self.policy };
+        Settings { ice_servers, policy, loopback: self.loopback, turn_roots: self.roots.clone() }
     }
 }
 

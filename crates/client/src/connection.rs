@@ -45,9 +45,10 @@ impl Message {
         }
     }
 
-    /// A letter in front tells a text from JSON, as in browsers.
-    fn encode(self) -> wigwag_rtc::Message {
+    /// A letter in front tells a text from JSON, as in browsers; but for those who know of no letters.
+    fn encode(self, plain: bool) -> wigwag_rtc::Message {
         match self {
+            Self::Text(text) | Self::Json(text) if plain => wigwag_rtc::Message::Text(text),
             Self::Text(text) => wigwag_rtc::Message::Text(format!("t{text}")),
             Self::Json(json) => wigwag_rtc::Message::Text(format!("j{json}")),
             Self::Binary(bytes) => wigwag_rtc::Message::Binary(bytes),
@@ -55,8 +56,9 @@ impl Message {
     }
 
     /// `None` for what no SDK of ours has sent.
-    fn decode(message: wigwag_rtc::Message) -> Option<Self> {
+    fn decode(message: wigwag_rtc::Message, plain: bool) -> Option<Self> {
         match message {
+            wigwag_rtc::Message::Text(text) if plain => Some(Self::Text(text)),
             wigwag_rtc::Message::Binary(bytes) => Some(Self::Binary(bytes)),
             wigwag_rtc::Message::Text(text) => match text.as_bytes().first() {
                 Some(b't') => Some(Self::Text(text[1..].to_owned())),
@@ -93,13 +95,33 @@ pub(crate) struct Standing {
     pub(crate) ended: Option<Ended>,
 }
 
+/// Who is at the other end, and how we came there.
+pub(crate) struct Whom {
+    pub(crate) id: PeerId,
+    pub(crate) device: String,
+    pub(crate) key: Option<PublicKey>,
+    pub(crate) verified: Verified,
+    /// Who found it.
+    pub(crate) finder: &'static str,
+    /// Whether messages on the main channel stand as they are.
+    pub(crate) plain: bool,
+}
+
+impl From<Remote> for Whom {
+    fn from(remote: Remote) -> Self {
+        let Remote { id, device, key, verified, .. } = remote;
+        Self { id, device, key: Some(key), verified, finder: "server", plain: false }
+    }
+}
+
 /// A connection to a peer. Clones are handles on the same one; when the last is dropped, it ends.
 #[derive(Clone)]
 pub struct Connection(Arc<Inner>);
 
 struct Inner {
     id: ConnectionId,
-    remote: Remote,
+    whom: Whom,
+    finder: parking_lot::Mutex<String>,
     pc: PeerConnection,
     main: Channel,
     channels: Mutex<mpsc::Receiver<(wigwag_rtc::Channel, Messages)>>,
@@ -112,16 +134,18 @@ struct Inner {
 impl Connection {
     pub(crate) fn new(
         id: ConnectionId,
-        remote: Remote,
+        whom: Whom,
         parts: Parts,
         standing: watch::Receiver<Standing>,
         post: Post,
     ) -> Self {
         let Parts { pc, main, messages, channels, path, held } = parts;
-        let main = Channel::new(main, messages);
+        let main = Channel::new(main, messages, whom.plain);
+        let finder = parking_lot::Mutex::new(whom.finder.to_owned());
         Self(Arc::new(Inner {
             id,
-            remote,
+            whom,
+            finder,
             pc,
             main,
             channels: Mutex::new(channels),
@@ -134,22 +158,27 @@ impl Connection {
 
     /// Who is at the other end.
     pub fn peer(&self) -> &PeerId {
-        &self.0.remote.id
+        &self.0.whom.id
     }
 
     /// Which of its programs.
     pub fn device(&self) -> &str {
-        &self.0.remote.device
+        &self.0.whom.device
     }
 
-    /// Its key.
-    pub fn key(&self) -> &PublicKey {
-        &self.0.remote.key
+    /// Its key. Only a guest that came by a code has none.
+    pub fn key(&self) -> Option<&PublicKey> {
+        self.0.whom.key.as_ref()
     }
 
     /// How sure it is that the key belongs to the id.
     pub fn verified(&self) -> Verified {
-        self.0.remote.verified
+        self.0.whom.verified
+    }
+
+    /// Who found the peer: `server`, `code`, or a finder of the program's own.
+    pub fn finder(&self) -> String {
+        self.0.finder.lock().clone()
     }
 
     /// Sends a text, bytes or JSON. Returns when there is room for more: whoever waits for it never fills the memory. A future that is
@@ -171,13 +200,15 @@ impl Connection {
     /// Opens another channel that is not in order, or not reliable.
     pub async fn channel_with(&self, init: ChannelInit) -> Result<Channel, SendError> {
         let opened = self.0.pc.channel(init).await;
-        opened.map(|(channel, messages)| Channel::new(channel, messages)).map_err(|why| SendError::from_engine(&why))
+        opened
+            .map(|(channel, messages)| Channel::new(channel, messages, false))
+            .map_err(|why| SendError::from_engine(&why))
     }
 
     /// The next channel that the other side opens; `None` when the connection is over.
     pub async fn accept_channel(&self) -> Option<Channel> {
         let (channel, messages) = self.0.channels.lock().await.recv().await?;
-        Some(Channel::new(channel, messages))
+        Some(Channel::new(channel, messages, false))
     }
 
     /// The connection's own channel, for what [`Connection`] does not cover.
@@ -237,7 +268,7 @@ impl Connection {
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("peer", &self.0.remote.id).field("state", &self.state()).finish()
+        f.debug_struct("Connection").field("peer", &self.0.whom.id).field("state", &self.state()).finish()
     }
 }
 
@@ -245,11 +276,12 @@ impl std::fmt::Debug for Connection {
 pub struct Channel {
     raw: wigwag_rtc::Channel,
     messages: Mutex<Messages>,
+    plain: bool,
 }
 
 impl Channel {
-    fn new(raw: wigwag_rtc::Channel, messages: Messages) -> Self {
-        Self { raw, messages: Mutex::new(messages) }
+    fn new(raw: wigwag_rtc::Channel, messages: Messages, plain: bool) -> Self {
+        Self { raw, messages: Mutex::new(messages), plain }
     }
 
     /// What it is called.
@@ -259,7 +291,7 @@ impl Channel {
 
     /// Sends a text, bytes or JSON, as [`Connection::send`] does. Waits for the channel to open.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        match self.raw.send(message.into().encode()).await {
+        match self.raw.send(message.into().encode(self.plain)).await {
             // No bytes at all: nothing is lost by an engine that has no way to say so.
             Err(Error::Empty) => Ok(()),
             sent => sent.map_err(|why| SendError::from_engine(&why)),
@@ -270,7 +302,7 @@ impl Channel {
     pub async fn recv(&self) -> Option<Message> {
         let mut messages = self.messages.lock().await;
         loop {
-            if let Some(message) = Message::decode(messages.next().await?) {
+            if let Some(message) = Message::decode(messages.next().await?, self.plain) {
                 return Some(message);
             }
         }
@@ -315,10 +347,13 @@ mod tests {
             (Message::Json("[1]".into()), wigwag_rtc::Message::Text("j[1]".into())),
             (Message::from(vec![1, 2]), wigwag_rtc::Message::Binary(vec![1, 2].into())),
         ] {
-            assert_eq!(message.clone().encode(), raw);
-            assert_eq!(Message::decode(raw), Some(message));
+            assert_eq!(message.clone().encode(false), raw);
+            assert_eq!(Message::decode(raw, false), Some(message));
         }
-        assert_eq!(Message::decode(wigwag_rtc::Message::Text("xhi".into())), None);
-        assert_eq!(Message::decode(wigwag_rtc::Message::Text(String::new())), None);
+        assert_eq!(Message::decode(wigwag_rtc::Message::Text("xhi".into()), false), None);
+        assert_eq!(Message::decode(wigwag_rtc::Message::Text(String::new()), false), None);
+        let plain = wigwag_rtc::Message::Text("xhi".into());
+        assert_eq!(Message::decode(plain.clone(), true), Some("xhi".into()));
+        assert_eq!(Message::from("xhi").encode(true), plain);
     }
 }

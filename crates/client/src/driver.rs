@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -18,6 +19,7 @@ use wigwag_peer::{AskId, Asked, Body, Frame, Input, Line, Moment, Output, Signer
 use wigwag_rtc::{Engine, IceServer, Settings};
 
 use self::calling::Calling;
+use crate::codes::Codes;
 use crate::error::AskError;
 use crate::event::{EVENTS_KEPT, Event, time};
 use crate::handle::{Me, Numbers, Wigwag};
@@ -34,25 +36,28 @@ pub(crate) struct Setup {
     pub(crate) calls: Calls,
     pub(crate) signer: Arc<dyn Signer + Send + Sync>,
     pub(crate) engine: Arc<dyn Engine>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Mutex<Settings>>,
     /// Whether the ICE servers in the settings are the program's own.
     pub(crate) own_ice: bool,
     pub(crate) relay: RelayUse,
     pub(crate) tls: TlsConnector,
+    /// Makes what makes connections by codes, from how to learn what we are called.
+    pub(crate) codes: Box<dyn FnOnce(watch::Receiver<Me>) -> Codes + Send>,
 }
 
 /// Begins, and returns the first handle.
 pub(crate) fn start(setup: Setup) -> Wigwag {
+    let Setup { line, calls, signer, engine, settings, own_ice, relay, tls, codes } = setup;
     let (post, letters) = post();
     let (held, dropped) = oneshot::channel();
     let (events, _) = broadcast::channel(EVENTS_KEPT);
-    let status = setup.line.status().clone();
+    let status = line.status().clone();
     let none = String::new;
     let (me, seen) =
         watch::channel(Me { id: none(), device: none(), namespace: none(), key: setup.signer.key(), status });
     let numbers = Numbers::default();
-    let client = Wigwag::new(post.clone(), numbers.clone(), seen, events.clone(), held);
-    let Setup { line, calls, signer, engine, settings, own_ice, relay, tls } = setup;
+    let codes = codes(seen.clone());
+    let client = Wigwag::new(post.clone(), numbers.clone(), seen, events.clone(), held, codes);
     let began = Instant::now();
     let driver = Driver {
         began,

@@ -20,6 +20,7 @@ use wigwag_wire::{PeerId, PublicKey};
 
 use crate::asking;
 use crate::builder::Builder;
+use crate::codes::{AnswerCode, CodeError, Codes, OfferCode};
 use crate::connection::Connection;
 use crate::error::AskError;
 use crate::event::{Event, Events, Found};
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) events: broadcast::Sender<Event>,
     watched: Mutex<Standing>,
     topics: Mutex<Standing>,
+    codes: Codes,
     /// Dropped with the last handle.
     _held: oneshot::Sender<()>,
 }
@@ -78,9 +80,10 @@ impl Wigwag {
         me: watch::Receiver<Me>,
         events: broadcast::Sender<Event>,
         held: oneshot::Sender<()>,
+        codes: Codes,
     ) -> Self {
         let (watched, topics) = (Mutex::new(Standing::watched()), Mutex::new(Standing::topics()));
-        Self(Arc::new(Shared { post, numbers, me, events, watched, topics, _held: held }))
+        Self(Arc::new(Shared { post, numbers, me, events, watched, topics, codes, _held: held }))
     }
 
     /// What we are called; empty until a server has let us in.
@@ -129,6 +132,16 @@ impl Wigwag {
         let Member { id, device, key, .. } = member;
         let wish = Wish { device: Some(device.clone()), key: *key, ..Wish::default() };
         Connecting { client: self.clone(), to: id.clone(), wish }
+    }
+
+    /// A connection without a server: a code for a person to carry to the other side, who answers with another.
+    pub async fn offer_code(&self) -> Result<OfferCode, CodeError> {
+        self.0.codes.offer().await
+    }
+
+    /// The other side: reads a code that a person has brought, and answers with another.
+    pub async fn answer_code(&self, offer: &str) -> Result<AnswerCode, CodeError> {
+        self.0.codes.answer(offer).await
     }
 
     /// Those who want a connection with us, from now on. Who asked for them last gets them; while nobody does, all are declined.

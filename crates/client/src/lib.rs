@@ -26,27 +26,33 @@
 
 mod asking;
 mod builder;
+mod codes;
 mod connection;
 mod driver;
 mod error;
 mod event;
+mod file_pins;
 pub mod files;
 mod handle;
 mod incoming;
 mod link;
+mod pins;
 mod post;
 mod room;
 mod server;
 mod socket;
 
 pub use builder::Builder;
+pub use codes::{AnswerCode, CodeError, Codes, OfferCode};
 pub use connection::{Channel, Connection, Ended, Message};
 pub use error::{AskError, OpenError, SendError};
 pub use event::{Event, Events, Found, PeerState};
+pub use file_pins::{FilePins, PinsError};
 pub use handle::{Connecting, Wigwag};
 pub use incoming::{Incoming, Knock};
 pub use room::{JoinOptions, Member, Room, RoomEvent, RoomEvents, RoomView};
 pub use server::{BadServer, address};
+pub use wigwag_discovery::code::ReadError as BadCode;
 pub use wigwag_peer::calls::{At, CallError, ConnectionState, RelayUse};
 pub use wigwag_peer::heard::{DeliveryHeard as Delivery, PartyHeard as Party};
 pub use wigwag_peer::trust::{MemoryPins, Pins, Verified};

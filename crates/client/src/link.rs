@@ -1,7 +1,7 @@
 //! One connection's engine: a task that carries out its orders and tells what it says.
 
 mod piped;
-mod words;
+pub(crate) mod words;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use wigwag_peer::calls::{ConnectionId, EngineEvent, Order};
 use wigwag_peer::relay::{Pace, Posted};
 use wigwag_rtc::{
-    Channel, ChannelInit, Engine, Error, Event, Events, IceState, Messages, Path, PeerConnection, Reason, Settings,
+    Channel, ChannelInit, Engine, Error, Event, Events, IceServer, IceState, Messages, Path, PeerConnection, Reason,
+    Settings,
 };
 
 use self::piped::Piped;
@@ -54,6 +55,7 @@ pub(crate) struct Link {
 enum Todo {
     Order(Order),
     Posted(Posted),
+    Servers(Vec<IceServer>),
 }
 
 impl Link {
@@ -77,6 +79,12 @@ impl Link {
     /// What became of a box that was to be relayed. False if it does not keep up, which ends it.
     pub(crate) fn posted(&self, posted: Posted) -> bool {
         self.todo.try_send(Todo::Posted(posted)).is_ok()
+    }
+
+    /// Other STUN and TURN servers, or fresh credentials: what is searched for from now on is searched for with these.
+    pub(crate) fn servers(&self, servers: Vec<IceServer>) {
+        // One that does not keep up has old ones until the next come.
+        let _ = self.todo.try_send(Todo::Servers(servers));
     }
 
     /// What the program gets, once.
@@ -132,6 +140,7 @@ impl Task {
                             (_, order) => self.carry_out(order).await,
                         }
                     }
+                    Some(Todo::Servers(servers)) => _ = self.pc.servers(servers).await,
                     Some(Todo::Posted(posted)) => _ = piped.as_mut().map(|pipe| pipe.posted(posted)),
                 },
                 event = events.next() => {

@@ -5,7 +5,7 @@
 //! be sealed, or were.
 
 mod live;
-mod negotiation;
+pub(crate) mod negotiation;
 mod relaying;
 mod terms;
 

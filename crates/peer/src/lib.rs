@@ -4,7 +4,7 @@
 //! and carries requests to their answers. `sdk/web/machine.js` is its sister in browsers, and both replay the same transcripts.
 //! [`Calls`](calls::Calls) finds out with peers, over the server and without trusting it, whose key is whose and what both want, and lets an engine
 //! on either side come to a connection.
-//! [`Race`](finding::Race) asks several finders where a peer is.
+//! [`Race`](finding::Race) asks several finders where a peer is. [`Meeting`](meeting::Meeting) is how two go on that came together by a code.
 //! `wire` gives it its words. Whoever drives it has the sockets, the clock and the keys; a WebRTC engine, or anything else that moves
 //! bytes from peer to peer, stands behind the driver too.
 
@@ -17,6 +17,7 @@ pub mod heard;
 mod identity;
 mod json;
 mod line;
+pub mod meeting;
 mod outbox;
 mod place;
 pub mod relay;

@@ -35,6 +35,13 @@ pub trait Pins {
 
     /// Takes this key for the name's from now on.
     fn pin(&mut self, namespace: &str, name: &PeerId, key: PublicKey);
+
+    /// Takes this key for the name's where it has none, and says which one it has then: where several programs share pins, another may have
+    /// been faster.
+    fn meet(&mut self, namespace: &str, name: &PeerId, key: PublicKey) -> PublicKey {
+        self.pin(namespace, name, key);
+        key
+    }
 }
 
 /// Pins for as long as the program runs.
@@ -71,7 +78,9 @@ pub fn check(
             Some(known) if known != *key => Err(mismatch()),
             Some(_) => Ok(Verified::Pinned),
             None => {
-                pins.pin(namespace, id, *key);
+                if pins.meet(namespace, id, *key) != *key {
+                    return Err(mismatch());
+                }
                 Ok(if expected.is_some() { Verified::Pinned } else { Verified::First })
             }
         },

@@ -55,6 +55,13 @@ pub(crate) fn write(identity: &Identity, path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Where the keys of names are kept that the commands have met: beside the identity, for they are what this identity believes.
+pub(crate) fn known_keys(identity: &Path) -> PathBuf {
+    let mut name = identity.as_os_str().to_owned();
+    name.push(".known-keys");
+    name.into()
+}
+
 fn read(path: &Path) -> anyhow::Result<Identity> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let bytes = BASE64URL_NOPAD.decode(text.trim().as_bytes()).ok();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use tokio::runtime::Runtime;
-use wigwag::{AskError, CallError, Connection, Loopback, OpenError, Wigwag};
+use wigwag::{AskError, CallError, Connection, FilePins, Loopback, OpenError, Wigwag};
 
 use crate::args::{DEFAULT_SERVER, PeerArgs};
 use crate::exit::{Exit, Failure};
@@ -21,8 +21,9 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 
 /// A client under the identity that was asked for.
 pub(crate) async fn open(args: &PeerArgs) -> Result<Wigwag, Failure> {
-    let (own, _, _) = identity::of(&args.identity).map_err(|why| Exit::Io.because(why))?;
-    let mut builder = Wigwag::builder().identity(own).deadline(args.timeout);
+    let (own, file, _) = identity::of(&args.identity).map_err(|why| Exit::Io.because(why))?;
+    let pins = FilePins::open(identity::known_keys(&file)).map_err(|why| Exit::Io.because(why))?;
+    let mut builder = Wigwag::builder().identity(own).deadline(args.timeout).pins(pins);
     if args.loopback {
         builder = builder.loopback(Loopback::Only);
     }
@@ -67,7 +68,13 @@ pub(crate) async fn connect(client: &Wigwag, to: &str, patience: Duration) -> Re
             CallError::NoPath { .. } | CallError::Timeout { .. } => Exit::NoPath,
             _ => Exit::Failed,
         };
-        exit.because(why)
+        match why {
+            CallError::KeyMismatch(id) => exit.because(anyhow!(
+                "somebody answered for {id} with another key than before. Ask the person, by another way, whether it is theirs; if it is, \
+                 take the line of {id} out of the file of known keys (`wigwag whoami` says where it is), and try again"
+            )),
+            why => exit.because(why),
+        }
     })
 }
 

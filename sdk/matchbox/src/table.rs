@@ -189,9 +189,12 @@ impl Table {
 
 /// Holds a connection as long as there is one, and knows who is at its other end.
 async fn until_over(peer: PeerId, connection: &Connection, players: &Players) -> Over {
-    let id = connection.peer().to_string();
-    let player = Player { id, device: connection.device().to_owned(), key: *connection.key() };
-    players.lock().unwrap_or_else(PoisonError::into_inner).insert(peer, player);
+    // Only who came by a code can be without a key, and nobody comes by one here.
+    if let Some(&key) = connection.key() {
+        let id = connection.peer().to_string();
+        let player = Player { id, device: connection.device().to_owned(), key };
+        players.lock().unwrap_or_else(PoisonError::into_inner).insert(peer, player);
+    }
     let ended = connection.closed().await;
     Over { peer, left: ended.error.is_none() }
 }

@@ -12,6 +12,9 @@ export const probe = () => built('RTC_PROBE', 'examples/rtc-probe', 'cargo build
 /** Where the native client's example of a program and a page is. */
 export const examplePage = () => built('EXAMPLE_PAGE', 'examples/page', 'cargo build -p wigwag --example page');
 
+/** Where the example is that meets by codes. */
+export const byCode = () => built('BY_CODE', 'examples/by-code', 'cargo build -p wigwag --example by-code');
+
 function built(variable, name, how) {
   const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../../target', import.meta.url));
   const path = process.env[variable] ?? `${target}/debug/${name}`;

@@ -32,6 +32,10 @@ export class Wigwag {
     return this.#until(() => pattern.test(this.out), pattern);
   }
 
+  say(text) {
+    this.child.stdin.write(text);
+  }
+
   async #until(look, what) {
     const deadline = Date.now() + DEADLINE_MS;
     for (;;) {

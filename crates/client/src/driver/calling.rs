@@ -31,7 +31,7 @@ type Wish = Reply<Result<Connection, CallError>>;
 /// Connections and those who wait for them.
 pub(super) struct Calling {
     engine: Arc<dyn Engine>,
-    settings: Settings,
+    settings: Arc<Mutex<Settings>>,
     own_ice: bool,
     /// How the program wants the relay to be used.
     relay: RelayUse,
@@ -58,7 +58,7 @@ struct Live {
 impl Calling {
     pub(super) fn new(
         engine: Arc<dyn Engine>,
-        settings: Settings,
+        settings: Arc<Mutex<Settings>>,
         own_ice: bool,
         relay: RelayUse,
         began: Instant,
@@ -77,11 +77,17 @@ impl Calling {
         }
     }
 
-    /// The server's STUN and TURN servers, for connections from now on.
+    /// The server's STUN and TURN servers, for connections from now on, and for the next search for a path of those that there are: the
+    /// credentials that they began with run out.
     pub(super) fn ice(&mut self, servers: impl Iterator<Item = IceServer>) {
-        if !self.own_ice {
-            self.settings.ice_servers = servers.collect();
+        let servers: Vec<IceServer> = servers.collect();
+        if self.own_ice || self.settings.lock().ice_servers == servers {
+            return;
         }
+        for link in self.links.values().filter_map(|live| live.link.as_ref()) {
+            link.servers(servers.clone());
+        }
+        self.settings.lock().ice_servers = servers;
     }
 
     /// The server said what it allows: how calls may use its relay.
@@ -236,7 +242,7 @@ impl Driver {
         if order == Order::Begin {
             let Some(post) = self.post.upgrade() else { return };
             let engine = live.engine.as_ref().unwrap_or(engine);
-            live.link = Some(Link::begin(connection, &**engine, settings.clone(), office.clone(), post));
+            live.link = Some(Link::begin(connection, &**engine, settings.lock().clone(), office.clone(), post));
             return;
         }
         let keeps_up = live.link.as_ref().is_none_or(|link| link.order(order));
@@ -274,7 +280,7 @@ impl Driver {
         let parts = live.link.as_ref().and_then(Link::parts);
         let (Some(parts), Some(post)) = (parts, self.post.upgrade()) else { return };
         let standing = live.standing.subscribe();
-        let made = Connection::new(connection, live.remote.clone(), parts, standing, post);
+        let made = Connection::new(connection, live.remote.clone().into(), parts, standing, post);
         // Where nobody waits any more, it is dropped and so ended.
         if let Some(waiting) = waiting {
             let _ = waiting.send(Ok(made));

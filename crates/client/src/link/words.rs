@@ -5,7 +5,7 @@ use wigwag_peer::sealed::{self, DescriptionKind};
 use wigwag_rtc::{Candidate, Description, Error, Kind, PeerConnection};
 
 /// Carries out an order for an engine; a description that comes of it is for the other side.
-pub(super) async fn carry_out(pc: &PeerConnection, order: Order) -> Result<Option<sealed::Description>, Error> {
+pub(crate) async fn carry_out(pc: &PeerConnection, order: Order) -> Result<Option<sealed::Description>, Error> {
     match order {
         Order::Offer { restart } => pc.offer(restart).await.map(|offer| Some(described(offer))),
         Order::Describe(description) => {
@@ -30,7 +30,7 @@ fn described(description: Description) -> sealed::Description {
     sealed::Description { kind, sdp: description.sdp }
 }
 
-pub(super) fn outgoing(candidate: Candidate) -> sealed::Candidate {
+pub(crate) fn outgoing(candidate: Candidate) -> sealed::Candidate {
     let Candidate { candidate, sdp_mid, sdp_m_line_index, username_fragment } = candidate;
     sealed::Candidate { candidate, sdp_mid, sdp_m_line_index, username_fragment }
 }
@@ -40,7 +40,7 @@ fn incoming(candidate: sealed::Candidate) -> Candidate {
     Candidate { candidate, sdp_mid, sdp_m_line_index, username_fragment }
 }
 
-pub(super) fn ice(state: wigwag_rtc::IceState) -> Option<IceState> {
+pub(crate) fn ice(state: wigwag_rtc::IceState) -> Option<IceState> {
     Some(match state {
         wigwag_rtc::IceState::New => return None,
         wigwag_rtc::IceState::Checking => IceState::Checking,

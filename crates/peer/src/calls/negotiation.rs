@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::relaying::Relaying;
-use super::terms::{At, CallError, ConnectionState, EngineEvent, IceState, Order};
+use super::terms::{At, CallError, ConnectionState, EngineEvent, IceState, Order, RelayUse};
 use crate::relay::Carrier;
 use crate::sealed::{Candidate, Content, Description, DescriptionKind};
 use crate::time::Moment;
@@ -23,7 +23,7 @@ const EARLY_MAX: usize = 256;
 
 /// One connection's negotiation.
 #[derive(Debug)]
-pub(super) struct Negotiation {
+pub(crate) struct Negotiation {
     polite: bool,
     state: ConnectionState,
     /// Whether there is an engine.
@@ -59,7 +59,7 @@ struct Offer {
 
 /// What comes of a step.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// For the engine.
     Order(Order),
     /// For the other side.
@@ -97,18 +97,41 @@ impl Negotiation {
         }
     }
 
-    pub(super) fn state(&self) -> ConnectionState {
+    /// The negotiation of a connection that is open already, by these descriptions of ours and of the other.
+    pub(crate) fn standing(polite: bool, ours: &str, theirs: &str) -> Self {
+        let [local, remote] = [ours, theirs].map(|sdp| {
+            let lines = sdp.lines().filter_map(|line| line.strip_prefix("a="));
+            let mut kinds = BTreeSet::new();
+            for candidate in lines.filter(|line| line.starts_with("candidate:")) {
+                keep(&mut kinds, &Candidate { candidate: candidate.to_owned(), ..Candidate::default() });
+            }
+            kinds
+        });
+        Self {
+            state: ConnectionState::Open,
+            begun: true,
+            described: true,
+            ufrag: ufrag(theirs).to_owned(),
+            ice: IceState::Connected,
+            reachable: true,
+            local,
+            remote,
+            ..Self::new(polite, Relaying::new(RelayUse::Never, false, true))
+        }
+    }
+
+    pub(crate) fn state(&self) -> ConnectionState {
         self.state
     }
 
     /// Makes the first offer.
-    pub(super) fn begin(&mut self, out: &mut Vec<Step>) {
+    pub(crate) fn begin(&mut self, out: &mut Vec<Step>) {
         self.engine(out);
         self.offer(false, out);
     }
 
     /// What the other side sealed for us.
-    pub(super) fn take(&mut self, now: Moment, content: Content, out: &mut Vec<Step>) {
+    pub(crate) fn take(&mut self, now: Moment, content: Content, out: &mut Vec<Step>) {
         if self.state == ConnectionState::Closed {
             return;
         }
@@ -124,7 +147,7 @@ impl Negotiation {
     }
 
     /// What our engine has to say.
-    pub(super) fn hear(&mut self, now: Moment, event: EngineEvent, out: &mut Vec<Step>) {
+    pub(crate) fn hear(&mut self, now: Moment, event: EngineEvent, out: &mut Vec<Step>) {
         if self.state == ConnectionState::Closed {
             return;
         }
@@ -164,14 +187,14 @@ impl Negotiation {
     }
 
     /// There is a server again, or no longer.
-    pub(super) fn online(&mut self, online: bool, out: &mut Vec<Step>) {
+    pub(crate) fn online(&mut self, online: bool, out: &mut Vec<Step>) {
         if self.relaying.line(online) {
             out.push(Step::Order(Order::Online(online)));
         }
     }
 
     /// Looks for a better path: the network is another one, or the path is gone.
-    pub(super) fn mend(&mut self, now: Moment, out: &mut Vec<Step>) {
+    pub(crate) fn mend(&mut self, now: Moment, out: &mut Vec<Step>) {
         if !self.described || self.state == ConnectionState::Closed || self.restart_at != Moment::NEVER {
             return;
         }
@@ -182,7 +205,7 @@ impl Negotiation {
     }
 
     /// The session is another one: an offer of ours may never have arrived.
-    pub(super) fn fresh(&mut self, now: Moment, out: &mut Vec<Step>) {
+    pub(crate) fn fresh(&mut self, now: Moment, out: &mut Vec<Step>) {
         if self.state == ConnectionState::Open || !self.described {
             return;
         }
@@ -192,7 +215,7 @@ impl Negotiation {
     }
 
     /// Time has passed.
-    pub(super) fn tick(&mut self, now: Moment, out: &mut Vec<Step>) {
+    pub(crate) fn tick(&mut self, now: Moment, out: &mut Vec<Step>) {
         if self.gathered_at <= now {
             self.tell_found(out);
         }
@@ -216,12 +239,12 @@ impl Negotiation {
         }
     }
 
-    pub(super) fn deadline(&self) -> Moment {
+    pub(crate) fn deadline(&self) -> Moment {
         self.gathered_at.or(self.restart_at).or(self.look_at).or(self.relaying.deadline())
     }
 
     /// Ends it.
-    pub(super) fn end(&mut self, reason: &'static str, error: Option<CallError>, out: &mut Vec<Step>) {
+    pub(crate) fn end(&mut self, reason: &'static str, error: Option<CallError>, out: &mut Vec<Step>) {
         if self.state == ConnectionState::Closed {
             return;
         }
@@ -235,7 +258,7 @@ impl Negotiation {
     }
 
     /// Why there is no connection, as far as it can be told from here.
-    pub(super) fn failure(&self) -> CallError {
+    pub(crate) fn failure(&self) -> CallError {
         if self.relaying.carrier() == Some(Carrier::Relay) {
             CallError::Timeout { at: At::Relay }
         } else if self.ice == IceState::Connected {
