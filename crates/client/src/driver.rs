@@ -53,8 +53,7 @@ pub(crate) fn start(setup: Setup) -> Wigwag {
     let (events, _) = broadcast::channel(EVENTS_KEPT);
     let status = line.status().clone();
     let none = String::new;
-    let (me, seen) =
-        watch::channel(Me { id: none(), device: none(), namespace: none(), key: setup.signer.key(), status });
+    let (me, seen) = watch::channel(Me { id: none(), device: none(), namespace: none(), key: signer.key(), status });
     let numbers = Numbers::default();
     let codes = codes(seen.clone());
     let client = Wigwag::new(post.clone(), numbers.clone(), seen, events.clone(), held, codes);

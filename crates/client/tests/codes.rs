@@ -68,7 +68,7 @@ async fn a_mistake_in_a_code_is_told_and_leaves_the_offer_as_it_was() {
     let code = answer.code().to_lowercase();
     let (ours, theirs) = soon(async { tokio::join!(offer.complete(&code), answer.opened()) }).await;
     assert_eq!(reason(offer.complete(&code).await), "answered");
-    (ours.unwrap(), theirs.unwrap());
+    let (_ours, _theirs) = (ours.unwrap(), theirs.unwrap());
 }
 
 #[tokio::test]

@@ -72,14 +72,14 @@ impl Engine for Watched {
                     Order::Offer { restart, reply } => drop(reply.send(inner.offer(restart).await)),
                     Order::Describe { description, reply } => drop(reply.send(inner.describe(description).await)),
                     Order::LocalDescription(reply) => {
-                        drop(reply.send(inner.local_description().await.unwrap_or_default()))
+                        drop(reply.send(inner.local_description().await.unwrap_or_default()));
                     }
                     Order::Candidates(candidates) => drop(inner.candidates(candidates).await),
                     Order::Channel { init, reply } => drop(reply.send(inner.channel(init).await)),
                     Order::Stats(reply) => drop(reply.send(inner.stats().await.unwrap_or_default())),
                     Order::Close(reply) => {
                         inner.close().await;
-                        drop(reply.send(()));
+                        let _ = reply.send(());
                     }
                     // What is sent goes by channels of the inner one.
                     Order::Send(_) | Order::CloseChannel(_) => {}

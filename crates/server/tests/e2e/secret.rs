@@ -59,7 +59,7 @@ async fn members_are_held_to_the_keys_that_they_show() {
     let member = den.view().members().remove(0);
     let mut incoming = bob.incoming().await;
     let (theirs, ours) = soon("both", async { tokio::join!(incoming.connection(), ann.connect_to(&member)) }).await;
-    assert_eq!((ours.unwrap().key(), theirs.unwrap().peer().as_str()), (&member.key.unwrap(), &*ann.id()));
+    assert_eq!((ours.unwrap().key(), theirs.unwrap().peer().as_str()), (member.key.as_ref(), &*ann.id()));
     let wrong = wigwag::Signer::key(&wigwag::Identity::ed25519(&[7; 32]));
     let refused = ann.connect(&bob.id()).key(wrong).into_future();
     let refused = soon("a refusal", async {
