@@ -350,7 +350,7 @@ async function opened(handle, at) {
 /** Gives what is whole its own name, or one beside it where that is taken. @param {FileSystemDirectoryHandle} folder @param {any} handle @param {string} name */
 async function renamed(folder, handle, name) {
   let free = name;
-  for (let at = 2; await isTaken(folder, free); at += 1) free = numbered(name, at);
+  for (let at = 1; await isTaken(folder, free); at += 1) free = numbered(name, at);
   try {
     await handle.move(free);
     return await handle.getFile();

@@ -91,7 +91,7 @@ class Gathering {
   /** The path, or another where two are the same; nothing where it cannot be sent. @param {string} path */
   #place(path) {
     let free = path;
-    for (let at = 2; this.#paths.has(free); at += 1) free = numbered(path, at);
+    for (let at = 1; this.#paths.has(free); at += 1) free = numbered(path, at);
     if (!isPath(free)) return void this.#left.push(path);
     this.#paths.add(free);
     this.#tops.add(free.split('/')[0]);
@@ -141,7 +141,7 @@ class Gathering {
   }
 }
 
-/** `a.txt` as `a (2).txt`. @param {string} path @param {number} at */
+/** `a.txt` as `a (1).txt`. @param {string} path @param {number} at */
 export function numbered(path, at) {
   const [, stem = path, ending = ''] = /^(.*[^/])(\.[^./]+)$/s.exec(path) ?? [];
   return `${stem} (${at})${ending}`;

@@ -101,6 +101,34 @@ for (const name of BROWSERS) {
       await page.waitForSelector('a[download="notes.txt"]', { timeout: DEADLINE_MS });
       assert.equal(await sending.ended, 0, sending.out + sending.err);
     });
+
+    test('the page of the server takes four words, and makes them', async (t) => {
+      const side = await folder(t);
+      await writeFile(join(side, 'notes.txt'), 'from the program');
+      const context = await browser.createBrowserContext();
+      t.after(() => context.close().catch(() => {}));
+      const page = await context.newPage();
+      await page.goto(`http://127.0.0.1:${server.port}/`);
+      await page.waitForSelector('body[data-view="alone"]', { timeout: DEADLINE_MS });
+      const sending = await command(t, ['send', 'notes.txt'], side);
+      await page.type('#join-code', await sending.written(/([a-z]+-[a-z]+-[a-z]+-[a-z]+)/));
+      await page.keyboard.press('Enter');
+      await page.waitForSelector('.by-words .file .file button.main', { timeout: DEADLINE_MS });
+      await page.$eval('.by-words .file .file button.main', (accept) => accept.click());
+      await page.waitForSelector('a[download="notes.txt"]', { timeout: DEADLINE_MS });
+      assert.equal(await sending.ended, 0, sending.out + sending.err);
+      await page.evaluate(() => {
+        const chosen = new DataTransfer();
+        chosen.items.add(new File(['from the page'], 'letter.txt'));
+        const field = document.getElementById('words-files');
+        field.files = chosen.files;
+        field.dispatchEvent(new Event('change'));
+      });
+      const words = await page.waitForSelector('.by-words .code', { timeout: DEADLINE_MS });
+      const receiving = await command(t, ['receive', '--yes', ...(await words.evaluate(({ textContent }) => textContent)).split(' ')], side);
+      assert.equal(await receiving.ended, 0, receiving.out + receiving.err);
+      assert.equal(await readFile(join(side, 'letter.txt'), 'utf8'), 'from the page');
+    });
   });
 }
 

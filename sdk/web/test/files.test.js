@@ -282,7 +282,7 @@ test('what is gathered has a name, paths that differ, and nothing that cannot be
   const trip = await gather([folder('trip/a.txt'), folder('trip/b/c.txt'), folder('trip/bad\\name')]);
   assert.deepEqual([trip.name, trip.files, trip.bytes, trip.left], ['trip', 2, 2, ['trip/bad\\name']]);
   const twice = await gather([new File(['x'], 'a.tar.gz'), new File(['y'], 'a.tar.gz')]);
-  assert.deepEqual([twice.name, ...twice.entries.map(({ path }) => path)], ['2 files', 'a.tar.gz', 'a.tar (2).gz']);
+  assert.deepEqual([twice.name, ...twice.entries.map(({ path }) => path)], ['2 files', 'a.tar.gz', 'a.tar (1).gz']);
   assert.equal((await gather(new File(['x'], 'one'))).name, 'one');
   assert.equal((await gather([new File(['x'], 'one')], { name: 'called' })).name, 'called');
   assert.deepEqual(['a/.x', 'a.b/c', '.x'].map((path) => numbered(path, 2)), ['a/.x (2)', 'a.b/c (2)', '.x (2)']);
