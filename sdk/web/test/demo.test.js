@@ -1,8 +1,10 @@
 // The server's own page in real browsers: people meet, talk, send files and see each other, and nothing else gets out.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { WebSocket } from 'ws';
@@ -115,6 +117,52 @@ test('a folder comes as one archive, and what cannot be read is told', async () 
     return new TextDecoder().decode(bytes).match(/trip\/[\w /]+\.txt/g);
   });
   assert.deepEqual([...new Set(names)], ['trip/a.txt', 'trip/day one/b.txt']);
+  await part(ann, bob);
+});
+
+test('a folder that is dropped goes into the one that a person chose, and a film goes on in the file that was chosen', async (t) => {
+  const side = await mkdtemp(join(tmpdir(), 'wigwag-page-'));
+  t.after(() => rm(side, { recursive: true }));
+  await mkdir(join(side, 'trip/deep'), { recursive: true });
+  await mkdir(join(side, 'trip/empty'));
+  await writeFile(join(side, 'trip/large.bin'), new Uint8Array(9_000_000).fill(7));
+  await writeFile(join(side, 'trip/deep/note.txt'), 'hello');
+  const [ann, bob] = await pair({ before: chooseOwn });
+  const { x, y } = await bob.page.$eval('.log', (log) => log.getBoundingClientRect().toJSON());
+  const devtools = await bob.page.createCDPSession();
+  const data = { items: [], files: [join(side, 'trip')], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop']) await devtools.send('Input.dispatchDragEvent', { type, x: x + 20, y: y + 20, data });
+  await ann.press('Save in a folder…', '.file');
+  await ann.until(() => document.querySelector('.progress .words')?.textContent === 'saved, checked');
+  const found = await ann.page.evaluate(async () => {
+    const trip = await (await navigator.storage.getDirectory()).getDirectoryHandle('trip');
+    const names = [];
+    for await (const name of trip.keys()) names.push(name);
+    const deep = await trip.getDirectoryHandle('deep');
+    return [names.sort(), (await (await trip.getFileHandle('large.bin')).getFile()).size, await (await (await deep.getFileHandle('note.txt')).getFile()).text()];
+  });
+  assert.deepEqual(found, [['deep', 'empty', 'large.bin'], 9_000_000, 'hello']);
+
+  const hash = await bob.sendFile('film.bin', 40_000_000);
+  await ann.press('Save as…', '.said:last-child .file');
+  await ann.until(() => /** @type {any} */ (document.querySelector('.said:last-child progress'))?.value > 0.2);
+  await ann.press('Cancel', '.said:last-child .file');
+  await bob.until(() => document.querySelector('.said:last-child .words')?.textContent === 'Cancelled');
+  await bob.page.evaluate(() => {
+    // The same file once more.
+    const field = /** @type {HTMLInputElement} */ (document.getElementById('files'));
+    const again = new DataTransfer();
+    again.items.add(globalThis.sent);
+    field.files = again.files;
+    field.dispatchEvent(new Event('change'));
+  });
+  await ann.press('Go on', '.said:last-child .file');
+  await ann.until(() => document.querySelector('.said:last-child .words')?.textContent === 'saved, checked');
+  const saved = await ann.page.evaluate(async () => {
+    const file = await (await (await navigator.storage.getDirectory()).getFileHandle('film.bin')).getFile();
+    return Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer())), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  });
+  assert.equal(saved, hash);
   await part(ann, bob);
 });
 
@@ -359,6 +407,12 @@ function walledIn() {
       super({ ...config, iceTransportPolicy: 'relay' });
     }
   };
+}
+
+/** Runs in the page beforehand: what a person would choose is the page's own part of the disk. */
+function chooseOwn() {
+  globalThis.showDirectoryPicker = () => navigator.storage.getDirectory();
+  globalThis.showSaveFilePicker = async ({ suggestedName }) => (await navigator.storage.getDirectory()).getFileHandle(suggestedName, { create: true });
 }
 
 /** Whether the picture of somebody else moves. */

@@ -101,7 +101,8 @@ export class Visitor {
       const bytes = new Uint8Array(size);
       for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(bytes.subarray(at, Math.min(size, at + 65_536)));
       const chosen = new DataTransfer();
-      chosen.items.add(new File([bytes], called));
+      globalThis.sent = new File([bytes], called);
+      chosen.items.add(globalThis.sent);
       const field = document.getElementById(where);
       field.files = chosen.files;
       field.dispatchEvent(new Event('change'));
