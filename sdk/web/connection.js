@@ -202,7 +202,15 @@ export class Connection extends Emitter {
     if (this.#link?.carrier === 'relay') {
       return new WigwagError('timeout', 'No direct way to the peer was found, and it does not answer over the server’s relay.', { at: 'path' });
     }
+    this.#countDescribed();
     return unreached(this.#kinds, this.#pc?.iceConnectionState, this.#unrelayed());
+  }
+
+  /** Candidates stand in descriptions, too. */
+  #countDescribed() {
+    for (const [kinds, description] of /** @type {const} */ ([[this.#kinds.local, this.#pc?.localDescription], [this.#kinds.remote, this.#pc?.remoteDescription]])) {
+      for (const [line] of description?.sdp.matchAll(/^a=candidate:.*/gm) ?? []) kinds.add(kindOf(line));
+    }
   }
 
   /** What the peer sealed for us. @param {Content} content @package */
@@ -259,9 +267,7 @@ export class Connection extends Emitter {
     this.#state = 'open';
     this.#link = null;
     this.#attach(pc, this.#channel(channel, { plain, later: true }));
-    for (const [kinds, description] of /** @type {const} */ ([[this.#kinds.local, pc.localDescription], [this.#kinds.remote, pc.remoteDescription]])) {
-      for (const [line] of description?.sdp.matchAll(/^a=candidate:.*/gm) ?? []) kinds.add(kindOf(line));
-    }
+    this.#countDescribed();
     // Whoever gets this connection listens first.
     setTimeout(() => others.forEach((raw) => this.#came(pc, raw)));
   }

@@ -6,7 +6,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 const PAGE = new URL('../../docs/networks.md', import.meta.url);
 const BEGIN = '<!-- measured -->';
 const END = '<!-- end -->';
-const COLUMNS = ['Chromium → Chromium', 'Chromium → Firefox', 'Firefox → Chromium'];
+const COLUMNS = [
+  'Chromium → Chromium', 'Chromium → Firefox', 'Firefox → Chromium',
+  'native → native', 'native → Chromium', 'Chromium → native', 'native → Firefox', 'Firefox → native',
+];
 
 export class Table {
   /** @type {Map<string, Map<string, string>>} */

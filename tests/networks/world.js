@@ -1,11 +1,12 @@
-// What the rows live in: three peers at home in a lab, and the servers that a row asks for.
+// What the rows live in: peers at home in a lab, and the servers that a row asks for.
 
 import { certify } from './lab/certificate.js';
 import { Lab } from './lab/lab.js';
 import { SECRET, TURN_NAME, Turn, Wigwag } from './lab/servers.js';
 import { browser } from './peers/browser.js';
+import { native } from './peers/native.js';
 
-/** @typedef {ReturnType<typeof browser>} Peer @typedef {import('node:test').TestContext} Test */
+/** @typedef {import('./peers/peer.js').Peer} Peer @typedef {ReturnType<typeof browser>} Page @typedef {import('node:test').TestContext} Test */
 
 export class World {
   static async make() {
@@ -18,6 +19,8 @@ export class World {
     world.alice = browser(world.lab.host('alice', 11), 'chromium', papers.pin);
     world.bob = browser(world.lab.host('bob', 12), 'chromium', papers.pin);
     world.carol = browser(world.lab.host('carol', 13), 'firefox', papers.pin);
+    world.dora = native(world.lab.host('dora', 14), papers.authority);
+    world.emil = native(world.lab.host('emil', 15), papers.authority);
     await Promise.all(world.peers.map((each) => each.begin()));
     return world;
   }
@@ -27,12 +30,19 @@ export class World {
   }
 
   get peers() {
-    return [this.alice, this.bob, this.carol];
+    return [this.alice, this.bob, this.carol, this.dora, this.emil];
+  }
+
+  /** Pages that call pages. @returns {[Page, Page][]} */
+  get pages() {
+    return [[this.alice, this.bob], [this.alice, this.carol], [this.carol, this.alice]];
   }
 
   /** Who calls whom. @returns {[Peer, Peer][]} */
   get pairs() {
-    return [[this.alice, this.bob], [this.alice, this.carol], [this.carol, this.alice]];
+    return [
+      ...this.pages, [this.dora, this.emil], [this.dora, this.alice], [this.alice, this.dora], [this.dora, this.carol], [this.carol, this.dora],
+    ];
   }
 
   /** Settings that name coturn as the STUN server. */
@@ -84,8 +94,9 @@ export class World {
   }
 
   /** A machine sleeps: of all that runs on it nothing goes on. Returns what wakes it. @param {Peer} peer */
-  sleep({ host, child }) {
-    const asleep = host.processes().filter((pid) => pid !== child.pid);
+  sleep({ host, child, kind }) {
+    // What speaks for a browser goes on, because it is no part of it.
+    const asleep = host.processes().filter((pid) => kind === 'native' || pid !== child.pid);
     const tell = (/** @type {NodeJS.Signals} */ signal) => asleep.forEach((pid) => process.kill(pid, signal));
     tell('SIGSTOP');
     return () => tell('SIGCONT');

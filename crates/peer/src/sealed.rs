@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use wigwag_wire::PublicKey;
 
+pub(crate) use self::seal::kind_of;
 pub use self::seal::{BoxData, Candidate, Content, Description, DescriptionKind, Seal};
 use crate::dice::Dice;
 use crate::identity::{Signer, verify};

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** @param {string} name @returns {{ folder: string, certificate: string, key: string, pin: string }} paths, and the hash by which Chromium knows it */
+/** @param {string} name @returns {{ folder: string, authority: string, certificate: string, key: string, pin: string }} paths, and the hash by which Chromium knows it */
 export function certify(name) {
   const folder = mkdtempSync(join(tmpdir(), 'wigwag-lab-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -18,5 +18,5 @@ export function certify(name) {
   openssl('x509', '-req', '-in', 'turn.request', '-CA', 'authority.pem', '-CAkey', 'authority.key', '-CAcreateserial', '-days', '2', '-extfile', 'names', '-out', 'turn.pem');
   const certificate = join(folder, 'turn.pem');
   const spki = new X509Certificate(readFileSync(certificate)).publicKey.export({ type: 'spki', format: 'der' });
-  return { folder, certificate, key: join(folder, 'turn.key'), pin: createHash('sha256').update(spki).digest('base64') };
+  return { folder, authority: join(folder, 'authority.pem'), certificate, key: join(folder, 'turn.key'), pin: createHash('sha256').update(spki).digest('base64') };
 }

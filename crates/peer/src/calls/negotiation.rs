@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::relaying::Relaying;
 use super::terms::{At, CallError, ConnectionState, EngineEvent, IceState, Order, RelayUse};
 use crate::relay::Carrier;
-use crate::sealed::{Candidate, Content, Description, DescriptionKind};
+use crate::sealed::{Candidate, Content, Description, DescriptionKind, kind_of};
 use crate::time::Moment;
 
 /// Candidates that are found within this time travel together.
@@ -156,6 +156,7 @@ impl Negotiation {
                 // An offer that gave way is not told any more.
                 if self.awaited == Some(description.kind) {
                     self.awaited = None;
+                    keep_all(&mut self.local, &description);
                     let kind = description.kind;
                     let relay = self.relaying.offers();
                     out.push(Step::Tell(Content { description: Some(description), relay, ..Content::default() }));
@@ -300,6 +301,7 @@ impl Negotiation {
     fn described(&mut self, now: Moment, description: Description, relays: bool, out: &mut Vec<Step>) {
         self.engine(out);
         out.extend(self.relaying.agree(now, relays).map(Step::Order));
+        keep_all(&mut self.remote, &description);
         match (description.kind, self.offering) {
             // Both offer at once: the impolite one's offer is the one.
             (DescriptionKind::Offer, Some(_)) if !self.polite => return,
@@ -330,7 +332,7 @@ impl Negotiation {
 
     fn candidates(&mut self, candidates: Vec<Candidate>, out: &mut Vec<Step>) {
         for candidate in candidates.iter().filter(|candidate| !candidate.candidate.is_empty()) {
-            keep(&mut self.remote, candidate);
+            keep(&mut self.remote, candidate.kind());
         }
         if self.described {
             out.extend((!candidates.is_empty()).then_some(Step::Order(Order::Candidates(candidates))));
@@ -343,7 +345,7 @@ impl Negotiation {
     fn gathered(&mut self, now: Moment, candidate: Option<Candidate>, out: &mut Vec<Step>) {
         let is_all = candidate.is_none();
         if let Some(candidate) = &candidate {
-            keep(&mut self.local, candidate);
+            keep(&mut self.local, candidate.kind());
         }
         self.found.push(candidate);
         if is_all {
@@ -458,10 +460,35 @@ fn ufrag(sdp: &str) -> &str {
     sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).map_or("", str::trim)
 }
 
+/// Remembers the kinds of candidates that a description names.
+fn keep_all(kinds: &mut BTreeSet<String>, description: &Description) {
+    for line in description.sdp.lines().filter(|line| line.starts_with("a=candidate:")) {
+        keep(kinds, kind_of(line));
+    }
+}
+
 /// Remembers a kind of candidates: one of the few that there are.
-fn keep(kinds: &mut BTreeSet<String>, candidate: &Candidate) {
-    let kind = candidate.kind();
+fn keep(kinds: &mut BTreeSet<String>, kind: &str) {
     if ["host", "srflx", "prflx", "relay"].contains(&kind) {
         kinds.insert(kind.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_stand_in_descriptions_count_where_no_path_is_found() {
+        let sdp = |kind: &str| format!("v=0\r\na=ice-ufrag:x\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ {kind}\r\n");
+        let (now, mut out) = (Moment::default(), Vec::new());
+        let mut negotiation = Negotiation::new(false, Relaying::new(super::super::terms::RelayUse::Never, true, true));
+        negotiation.begin(&mut out);
+        let offer = Description { kind: DescriptionKind::Offer, sdp: sdp("host") };
+        negotiation.hear(now, EngineEvent::Described(offer), &mut out);
+        let answer = Description { kind: DescriptionKind::Answer, sdp: sdp("relay") };
+        negotiation.take(now, Content { description: Some(answer), ..Content::default() }, &mut out);
+        let (local, remote) = (vec!["host".to_owned()], vec!["relay".to_owned()]);
+        assert_eq!(negotiation.failure(), CallError::NoPath { local, remote });
     }
 }

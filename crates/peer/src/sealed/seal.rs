@@ -85,9 +85,14 @@ pub struct Candidate {
 impl Candidate {
     /// `host`, `srflx`, `prflx` or `relay`.
     pub fn kind(&self) -> &str {
-        let mut words = self.candidate.split(' ').skip_while(|word| *word != "typ");
-        words.nth(1).unwrap_or("host")
+        kind_of(&self.candidate)
     }
+}
+
+/// `host`, `srflx`, `prflx` or `relay`, as a line about a candidate says.
+pub(crate) fn kind_of(line: &str) -> &str {
+    let mut words = line.split(' ').skip_while(|word| *word != "typ");
+    words.nth(1).unwrap_or("host")
 }
 
 /// A box on the wire.
