@@ -6,6 +6,7 @@ mod agree;
 mod channels;
 mod gather;
 mod probe;
+mod pulse;
 mod relay;
 mod seam;
 
@@ -21,9 +22,10 @@ use crate::channel::{ChannelInit, Message};
 use crate::description::{self, Candidate, Description};
 use crate::error::Error;
 use crate::event::{IceState, Path, Reason, Stats};
-use crate::settings::{FAILED_AFTER, MESSAGE_BYTES_MAX, Policy};
+use crate::settings::{MESSAGE_BYTES_MAX, Policy};
 use channels::Channels;
 use gather::{Found, Gatherer, Taken};
+use pulse::Pulse;
 pub use seam::{ChannelKey, Event, Input, Output, Server, StreamId, Transport};
 
 /// What the library may hold of messages that are underway. Each of its steps looks at all of it, so it gets what the way needs and no
@@ -72,8 +74,7 @@ pub struct Pc {
     remotes: Vec<(SocketAddr, String)>,
     askers: Vec<SocketAddr>,
     message_bytes: usize,
-    ice: IceState,
-    silent_since: Option<Instant>,
+    pulse: Pulse,
     parked: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
     parked_bytes: usize,
     paused: bool,
@@ -105,8 +106,7 @@ impl Pc {
             remotes: Vec::new(),
             askers: Vec::new(),
             message_bytes: MESSAGE_BYTES_MAX,
-            ice: IceState::New,
-            silent_since: None,
+            pulse: Pulse::new(now),
             parked: VecDeque::new(),
             parked_bytes: 0,
             paused: false,
@@ -123,9 +123,8 @@ impl Pc {
 
     /// When to be called with [`Input::Timeout`], if nothing happens before.
     pub fn deadline(&self) -> Instant {
-        let failed = self.silent_since.map(|since| since + FAILED_AFTER);
         let next = self.rtc_deadline.min(self.gather_deadline);
-        failed.map_or(next, |failed| failed.min(next))
+        self.pulse.deadline().map_or(next, |look| look.min(next))
     }
 
     /// Takes in what happened.
@@ -266,6 +265,10 @@ impl Pc {
             return;
         }
         let is_session = data.first().is_some_and(|byte| (20..64).contains(byte));
+        if self.is_known(from) {
+            let told = self.pulse.hear(now);
+            self.tell(told);
+        }
         if is_session && self.paused {
             if self.parked_bytes + data.len() <= PARKED_BYTES {
                 self.parked_bytes += data.len();
@@ -273,7 +276,7 @@ impl Pc {
             }
             return;
         }
-        let known = self.path.is_some_and(|(_, theirs)| theirs == from) || self.askers.contains(&from);
+        let known = self.is_known(from);
         let Ok(receive) = Receive::new(Protocol::Udp, from, to, data) else { return };
         let input = str0m::Input::Receive(now, receive);
         if !known {
@@ -289,15 +292,18 @@ impl Pc {
         self.drain(now);
     }
 
+    /// Whether somebody at this address showed that it knows the description.
+    fn is_known(&self, from: SocketAddr) -> bool {
+        self.path.is_some_and(|(_, theirs)| theirs == from) || self.askers.contains(&from)
+    }
+
     /// Nothing but time, for the library.
     fn time(&mut self, now: Instant) {
         if let Err(error) = self.rtc.handle_input(str0m::Input::Timeout(now)) {
             self.over(Reason::Failed(error.to_string()));
         }
-        if self.silent_since.is_some_and(|since| now >= since + FAILED_AFTER) {
-            self.silent_since = None;
-            self.ice(now, IceState::Failed);
-        }
+        let told = self.pulse.look(now);
+        self.tell(told);
     }
 
     /// Hands over what may be sent, and hears the library each time until it has nothing more to say.
@@ -354,15 +360,18 @@ impl Pc {
         let outputs = &mut self.outputs;
         let emit = |event| outputs.push_back(Output::Event(event));
         match event {
-            str0m::Event::IceConnectionStateChange(state) => self.ice(
-                now,
-                match state {
-                    IceConnectionState::New => IceState::New,
-                    IceConnectionState::Checking => IceState::Checking,
-                    IceConnectionState::Connected | IceConnectionState::Completed => IceState::Connected,
-                    IceConnectionState::Disconnected => IceState::Disconnected,
-                },
-            ),
+            str0m::Event::IceConnectionStateChange(state) => {
+                let told = self.pulse.say(
+                    now,
+                    match state {
+                        IceConnectionState::New => IceState::New,
+                        IceConnectionState::Checking => IceState::Checking,
+                        IceConnectionState::Connected | IceConnectionState::Completed => IceState::Connected,
+                        IceConnectionState::Disconnected => IceState::Disconnected,
+                    },
+                );
+                self.tell(told);
+            }
             str0m::Event::ChannelOpen(id, label) => self.channels.opened(&mut self.rtc, id, label, emit),
             str0m::Event::ChannelBufferedAmountLow(id) => self.channels.low(id),
             str0m::Event::ChannelClose(id) => self.channels.closed(id, emit),
@@ -400,13 +409,10 @@ impl Pc {
         }
     }
 
-    fn ice(&mut self, now: Instant, state: IceState) {
-        if self.ice == state || self.closed {
-            return;
+    fn tell(&mut self, state: Option<IceState>) {
+        if !self.closed {
+            self.outputs.extend(state.map(|state| Output::Event(Event::Ice(state))));
         }
-        self.ice = state;
-        self.silent_since = (state == IceState::Disconnected).then_some(now);
-        self.outputs.push_back(Output::Event(Event::Ice(state)));
     }
 
     /// Moves the search for our own addresses on.

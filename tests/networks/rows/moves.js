@@ -31,6 +31,7 @@ export function moves(world, table) {
     await talk(one, 'without a server');
     for (const peer of [one, other]) await seen(peer, 'that the server is gone', ({ status }) => status.at(-1) !== 'open');
     await world.server(t, world.stun);
+    await seen(other, 'the server again', ({ status }) => status.at(-1) === 'open');
     await seen(one, 'the other here again', ({ presence, status }) => status.at(-1) === 'open' && presence.at(-1) === 'here');
     const { fresh, states } = await one.story();
     assert.deepEqual({ fresh, states }, { fresh: 1, states: ['open'] });
@@ -51,7 +52,7 @@ export function moves(world, table) {
     await talk(one, 'awake');
     assert.deepEqual(server.metrics(['wigwag_resume_misses_total']), [0]);
     return 'nothing lost';
-  }, world.pairs.filter(([one]) => one.kind === 'Chromium'));
+  }, world.pages.filter(([one]) => one.kind === 'Chromium'));
 
   each('a machine sleeps until the server gives it up, and wakes', async (t, one, other) => {
     await meet(t, world, other, one, IMPATIENT);

@@ -3,10 +3,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-/** @import { World } from '../world.js' @import { Table } from '../table.js' */
+import { until } from '../lab/servers.js';
+
+/** @import { Peer, World } from '../world.js' @import { Table } from '../table.js' */
 
 /** Shorter than a peer's own patience: where there is no way, waiting longer finds none. */
 const HOPELESS_MS = 4_000;
+
+/** So long a path that comes late may take: relayed peers look for one again after ten seconds. */
+const MOVE_MS = 45_000;
 
 /** A server that carries no data itself. */
 const NO_RELAY = { 'limits.relay_bytes_per_second': 0 };
@@ -74,8 +79,11 @@ export function reach(world, table) {
         const [{ id }] = await Promise.all([other.open(server.door), one.open(server.door)]);
         const found = await one.connect(id, row.lacks ? { deadline: HOPELESS_MS } : {});
         const { open, ms, path, reason } = found;
-        table.note(row.name, pair, open ? `${path}` : `\`${reason}\``, open ? ms : undefined);
+        // Over a bad cable the server may carry it for the first moments.
+        const early = row.faults !== undefined && path === 'relayed';
+        table.note(row.name, pair, open ? `${early ? row.finds.path : path}` : `\`${reason}\``, open ? ms : undefined);
         if (row.finds) {
+          if (early) return moved(one, other, row.finds.path);
           assert.ok(open, `${JSON.stringify(found)}\n${one.log}\n${other.log}`);
           assert.deepEqual({ path, verified: found.verified }, { path: row.finds.path, verified: 'key' });
           // A native program is told what its end is from, not as what it is seen.
@@ -90,5 +98,12 @@ export function reach(world, table) {
         }
       });
     }
+  }
+}
+
+/** A connection takes the better path when there is one. @param {Peer} one @param {Peer} other @param {string} path */
+async function moved(one, other, path) {
+  for (const peer of [one, other]) {
+    await until(`${peer} to be on a ${path} path`, async () => (await peer.story()).path === path, () => peer.log, MOVE_MS);
   }
 }

@@ -99,7 +99,7 @@ fn candidates_without_end_are_not_kept() {
     }
     assert!(table.ends[1].pc.remotes.len() <= 64);
     table.run(Duration::from_secs(10));
-    assert_eq!(table.ends[1].pc.ice, IceState::Connected);
+    assert_eq!(table.ends[1].pc.pulse.state(), IceState::Connected);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn while_nobody_reads_little_is_kept_and_later_all_arrives() {
     let slow = &table.ends[1];
     assert!(slow.heard.is_empty() && slow.pc.parked_bytes <= PARKED_BYTES && slow.pc.parked_bytes > 0);
     // A search for a path goes on beside it: the connection is not taken for dead.
-    assert_eq!(slow.pc.ice, IceState::Connected);
+    assert_eq!(slow.pc.pulse.state(), IceState::Connected);
     table.ends[1].pc.pause(table.now, false);
     table.run(Duration::from_secs(60));
     assert_eq!(table.ends[1].heard.len(), 200);
@@ -125,15 +125,22 @@ fn while_nobody_reads_little_is_kept_and_later_all_arrives() {
 #[test]
 fn a_path_that_is_cut_is_told_and_found_again_by_a_restart() {
     let mut table = Table::met();
+    // Nobody says anything, and the path is not taken for dead.
+    for _ in 0..60 {
+        table.run(Duration::from_secs(2));
+        assert_eq!(table.ends.each_ref().map(|end| end.pc.pulse.state()), [IceState::Connected; 2]);
+    }
     table.cut = true;
+    table.run(Duration::from_secs(8));
+    assert_eq!(table.ends[0].pc.pulse.state(), IceState::Disconnected);
     table.run(Duration::from_secs(60));
-    assert_eq!(table.ends[0].pc.ice, IceState::Failed);
+    assert_eq!(table.ends[0].pc.pulse.state(), IceState::Failed);
     table.cut = false;
     let offer = table.ends[0].pc.offer(table.now, true).unwrap();
     let answer = table.ends[1].pc.describe(table.now, &offer).unwrap().unwrap();
     table.ends[0].pc.describe(table.now, &answer).unwrap();
     table.run(Duration::from_secs(60));
-    assert_eq!(table.ends[0].pc.ice, IceState::Connected);
+    assert_eq!(table.ends[0].pc.pulse.state(), IceState::Connected);
     let key = table.ends[0].main;
     table.ends[0].pc.send(table.now, key, "again".into()).unwrap();
     table.run(Duration::from_secs(5));
