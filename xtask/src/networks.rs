@@ -37,6 +37,7 @@ pub(crate) fn check(house: &House, tally: &mut Tally) -> Result<()> {
         .context("Node 20 or newer with npm is needed")?;
     let mut tests = house.command("npm");
     tests.args(["run", "--silent", "test"]).current_dir(&folder).env("WIGWAG_BIN", house.built("wigwag"));
+    tests.env("NETWORK_PEER", house.built("examples/network-peer"));
     if run_lines(&mut tests, |line| tally.read(line))? { Ok(()) } else { bail!("not every network was mastered") }
 }
 

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use wigwag::{Connection, ConnectionState, Event, Events, Identity, Message, State, Status, Verified, Wigwag};
+use wigwag::{
+    At, CallError, Connection, ConnectionState, Event, Events, Identity, MemoryPins, Message, PeerId, Pins, PublicKey,
+    State, Status, Verified, Wigwag,
+};
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 type Answer = Result<Value, Failed>;
@@ -90,10 +93,25 @@ struct Peer {
 /// What there is since the program began.
 struct Now {
     seed: [u8; 32],
+    pins: Kept,
     client: Option<Wigwag>,
     last: Option<Connection>,
     held: Vec<Connection>,
     told: Told,
+}
+
+/// Keys that outlive a client.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<MemoryPins>>);
+
+impl Pins for Kept {
+    fn read(&self, namespace: &str, name: &PeerId) -> Option<PublicKey> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(namespace, name)
+    }
+
+    fn pin(&mut self, namespace: &str, name: &PeerId, key: PublicKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pin(namespace, name, key);
+    }
 }
 
 /// What happened since it was opened.
@@ -113,7 +131,7 @@ impl Now {
     fn new() -> Result<Self, Failed> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
-        Ok(Self { seed, client: None, last: None, held: Vec::new(), told: Told::default() })
+        Ok(Self { seed, pins: Kept::default(), client: None, last: None, held: Vec::new(), told: Told::default() })
     }
 }
 
@@ -140,18 +158,18 @@ impl Peer {
 
     /// Goes to a server, and takes every call.
     async fn open(self: Arc<Self>, Open { door, id, watch }: Open) -> Answer {
-        let (seed, before) = {
+        let (seed, pins, before) = {
             let mut now = self.now();
             now.told = Told::default();
             (now.last, now.held) = (None, Vec::new());
-            (now.seed, now.client.take())
+            (now.seed, now.pins.clone(), now.client.take())
         };
         if let Some(client) = before {
             client.close().await;
         }
         let identity = Identity::ed25519(&seed);
         let key = wigwag::Signer::key(&identity).to_string();
-        let mut builder = Wigwag::builder().server_called(door.url, door.name).identity(identity);
+        let mut builder = Wigwag::builder().server_called(door.url, door.name).identity(identity).pins(pins);
         if let Some(id) = id {
             builder = builder.name(id);
         }
@@ -187,14 +205,16 @@ impl Peer {
             wish = wish.deadline(Duration::from_millis(ms));
         }
         if let Some(key) = options.key {
-            wish = wish.key(wigwag::PublicKey::parse(&key)?);
+            wish = wish.key(PublicKey::parse(&key)?);
         }
         match wish.await {
             Ok(connection) => {
                 let ms = began.elapsed().as_secs_f64() * 1_000.0;
+                let echoes = |told: &Told| told.heard.iter().filter(|word| **word == json!({"echo": "hello"})).count();
+                let before = echoes(&self.now().told);
                 self.hold(&connection);
                 connection.send(Message::json(&json!({"call": "hello"}))?).await?;
-                self.until(|told| told.heard.contains(&json!({"echo": "hello"}))).await;
+                self.until(|told| echoes(told) > before).await;
                 let stats = connection.stats().await?;
                 Ok(json!({
                     "open": true, "ms": ms, "path": path(&connection).await, "local": stats.local, "remote": stats.remote,
@@ -203,7 +223,12 @@ impl Peer {
             }
             Err(why) => {
                 let ms = began.elapsed().as_secs_f64() * 1_000.0;
-                Ok(json!({"open": false, "ms": ms, "reason": why.reason(), "message": why.to_string()}))
+                let at = if let CallError::Timeout { at } = &why { Some(stuck(*at)) } else { None };
+                let mut outcome = json!({"open": false, "ms": ms, "reason": why.reason(), "message": why.to_string()});
+                if let Some(at) = at {
+                    outcome["at"] = at.into();
+                }
+                Ok(outcome)
             }
         }
     }
@@ -316,6 +341,16 @@ const fn verified(verified: Verified) -> &'static str {
         Verified::Pinned => "pinned",
         Verified::First => "first",
         Verified::Guest => "guest",
+    }
+}
+
+const fn stuck(at: At) -> &'static str {
+    match at {
+        At::Server => "server",
+        At::Peer => "peer",
+        At::Path => "path",
+        At::Channel => "channel",
+        At::Relay => "relay",
     }
 }
 

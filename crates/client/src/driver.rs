@@ -195,7 +195,7 @@ impl Driver {
                 self.tell(Input::Lost { socket, code, reason });
             }
             Letter::Network => {
-                self.tell(Input::Check);
+                self.tell(Input::Nudge);
                 self.call(calls::Input::Network);
             }
             other => {

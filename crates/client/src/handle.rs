@@ -148,7 +148,7 @@ impl Wigwag {
     pub async fn incoming(&self) -> Incoming {
         let (knocks, waiting) = mpsc::channel(KNOCKS_MAX);
         let _ = self.0.post.send(Letter::Listen(knocks)).await;
-        Incoming(waiting)
+        Incoming::new(waiting)
     }
 
     /// Takes another key for a name's from now on: after a person agreed to it.

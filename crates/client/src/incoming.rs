@@ -1,7 +1,10 @@
 //! Those who want a connection with us.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use wigwag_peer::calls::{CallError, KnockId, Remote};
 use wigwag_peer::trust::Verified;
@@ -12,19 +15,34 @@ use crate::connection::Connection;
 use crate::post::{Letter, OwnEngine, Post};
 
 /// Those who want a connection, one after the other. While it is there, somebody answers; when it is dropped, everybody is declined.
-pub struct Incoming(pub(crate) mpsc::Receiver<Knock>);
+pub struct Incoming {
+    knocks: mpsc::Receiver<Knock>,
+    /// Those that [`Incoming::connection`] let in and that are not open yet: one that hangs keeps no other waiting.
+    opening: FuturesUnordered<Opening>,
+}
+
+type Opening = Pin<Box<dyn Future<Output = Result<Connection, CallError>> + Send>>;
 
 impl Incoming {
+    pub(crate) fn new(knocks: mpsc::Receiver<Knock>) -> Self {
+        Self { knocks, opening: FuturesUnordered::new() }
+    }
+
     /// The next one; `None` when the client is closed.
     pub async fn next(&mut self) -> Option<Knock> {
-        self.0.recv().await
+        self.knocks.recv().await
     }
 
     /// The next connection, from whomever it comes; `None` when the client is closed. Those that do not come about are passed over.
     pub async fn connection(&mut self) -> Option<Connection> {
         loop {
-            if let Ok(connection) = self.next().await?.accept().await {
-                return Some(connection);
+            tokio::select! {
+                knock = self.knocks.recv() => self.opening.push(Box::pin(knock?.accept())),
+                Some(opened) = self.opening.next() => {
+                    if let Ok(connection) = opened {
+                        return Some(connection);
+                    }
+                }
             }
         }
     }

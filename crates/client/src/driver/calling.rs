@@ -193,6 +193,10 @@ impl Driver {
                 if let Some(live) = self.calling.links.get(&connection) {
                     live.standing.send_modify(|standing| standing.state = state);
                 }
+                if state == ConnectionState::Mending {
+                    // The way to a peer is lost; the one to the server may be, too.
+                    self.tell(wigwag_peer::Input::Nudge);
+                }
             }
             Output::Closed { connection, reason, error } => {
                 let Some(live) = self.calling.links.remove(&connection) else { return };

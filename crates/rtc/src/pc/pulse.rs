@@ -25,6 +25,7 @@ impl Pulse {
         Self { told: IceState::New, library: IceState::New, heard: now, silent_since: None }
     }
 
+    #[cfg(test)]
     pub(super) fn state(&self) -> IceState {
         self.told
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use wigwag::{
     AskError, Builder, CallError, ConnectionState, Delivery, Event, Identity, JoinOptions, Loopback, Message, Mode,
-    Path, PeerState, RoomEvent, State, Verified, Wigwag,
+    Path, PeerState, Policy, RelayUse, RoomEvent, State, Verified, Wigwag,
 };
 
 use crate::support::{Server, Wigwag as Serve, soon, until};
@@ -53,6 +53,24 @@ async fn whoever_is_called_decides_and_says_why_not() {
     let asked = alice.connect(&bob.id()).meta(&json!({"about": "tea"})).into_future();
     let ((), refused) = soon("both", async { tokio::join!(answer, asked) }).await;
     assert_eq!(refused.unwrap_err(), CallError::Refused("Not now.".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_never_comes_through_keeps_no_other_waiting() {
+    let server = quiet().start().await;
+    let (alice, bob) = (open(&server).await, open(&server).await);
+    // Without a TURN server it has no address to name.
+    let lost = builder(&server).policy(Policy::Relay).relay(RelayUse::Never).open().await.unwrap();
+    let mut incoming = bob.incoming().await;
+    let (first, mut hanging) = (lost.clone(), Box::pin(lost.connect(&bob.id()).into_future()));
+    let hung = async {
+        assert!(tokio::time::timeout(Duration::from_secs(1), &mut hanging).await.is_err());
+        alice.connect(&bob.id()).await.unwrap()
+    };
+    let (theirs, ours) = soon("the other", async { tokio::join!(incoming.connection(), hung) }).await;
+    assert_eq!(theirs.unwrap().peer().as_str(), alice.id());
+    assert_eq!(ours.peer().as_str(), bob.id());
+    first.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
