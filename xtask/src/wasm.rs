@@ -52,7 +52,7 @@ fn add_target(house: &House) -> bool {
 /// A folder with the standard library for Debian's compiler.
 fn sysroot(house: &House, scratch: &Path) -> Result<PathBuf> {
     let version = output(without_rustup(house.command(RUSTC).arg("--version")))?;
-    let version: String = version.chars().filter(|char| char.is_ascii_alphanumeric()).collect();
+    let version: String = version.chars().filter(char::is_ascii_alphanumeric).collect();
     let sysroot = scratch.join(format!("sysroot-{version}"));
     if sysroot.exists() {
         return Ok(sysroot);

@@ -100,11 +100,8 @@ impl Negotiation {
     /// The negotiation of a connection that is open already, by these descriptions of ours and of the other.
     pub(crate) fn standing(polite: bool, ours: &str, theirs: &str) -> Self {
         let [local, remote] = [ours, theirs].map(|sdp| {
-            let lines = sdp.lines().filter_map(|line| line.strip_prefix("a="));
             let mut kinds = BTreeSet::new();
-            for candidate in lines.filter(|line| line.starts_with("candidate:")) {
-                keep(&mut kinds, &Candidate { candidate: candidate.to_owned(), ..Candidate::default() });
-            }
+            keep_all(&mut kinds, sdp);
             kinds
         });
         Self {
@@ -156,7 +153,7 @@ impl Negotiation {
                 // An offer that gave way is not told any more.
                 if self.awaited == Some(description.kind) {
                     self.awaited = None;
-                    keep_all(&mut self.local, &description);
+                    keep_all(&mut self.local, &description.sdp);
                     let kind = description.kind;
                     let relay = self.relaying.offers();
                     out.push(Step::Tell(Content { description: Some(description), relay, ..Content::default() }));
@@ -301,7 +298,7 @@ impl Negotiation {
     fn described(&mut self, now: Moment, description: Description, relays: bool, out: &mut Vec<Step>) {
         self.engine(out);
         out.extend(self.relaying.agree(now, relays).map(Step::Order));
-        keep_all(&mut self.remote, &description);
+        keep_all(&mut self.remote, &description.sdp);
         match (description.kind, self.offering) {
             // Both offer at once: the impolite one's offer is the one.
             (DescriptionKind::Offer, Some(_)) if !self.polite => return,
@@ -461,8 +458,8 @@ fn ufrag(sdp: &str) -> &str {
 }
 
 /// Remembers the kinds of candidates that a description names.
-fn keep_all(kinds: &mut BTreeSet<String>, description: &Description) {
-    for line in description.sdp.lines().filter(|line| line.starts_with("a=candidate:")) {
+fn keep_all(kinds: &mut BTreeSet<String>, sdp: &str) {
+    for line in sdp.lines().filter(|line| line.starts_with("a=candidate:")) {
         keep(kinds, kind_of(line));
     }
 }
@@ -482,7 +479,7 @@ mod tests {
     fn addresses_that_stand_in_descriptions_count_where_no_path_is_found() {
         let sdp = |kind: &str| format!("v=0\r\na=ice-ufrag:x\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ {kind}\r\n");
         let (now, mut out) = (Moment::default(), Vec::new());
-        let mut negotiation = Negotiation::new(false, Relaying::new(super::super::terms::RelayUse::Never, true, true));
+        let mut negotiation = Negotiation::new(false, Relaying::new(RelayUse::Never, true, true));
         negotiation.begin(&mut out);
         let offer = Description { kind: DescriptionKind::Offer, sdp: sdp("host") };
         negotiation.hear(now, EngineEvent::Described(offer), &mut out);
