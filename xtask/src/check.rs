@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::house::{House, run_lines};
 use crate::networks::Skip;
 use crate::tally::Tally;
-use crate::{clients, conformance, deny, generate, networks, sdk, tidy, wasm};
+use crate::{bench, clients, conformance, deny, generate, networks, sdk, tidy, wasm};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -135,6 +135,11 @@ const STEPS: &[Step] = &[
             house.build()?;
             green(house.command(house.built("wigwag-sim")).args(["run", "--seeds", "300"]))
         },
+    },
+    Step {
+        name: "bench",
+        proves: "the bench runs from end to end; no number is judged",
+        run: |house, _| bench::smoke(house),
     },
     Step {
         name: "conformance",

@@ -62,6 +62,7 @@ const PARTS: &[Part] = &[
     Part { page: "spec/limits.md", source: Source::Table("limits", |_| limits()) },
     Part { page: "docs/adr/README.md", source: Source::Table("decisions", decisions) },
     Part { page: "docs/operate/config.md", source: Source::Wigwag(&["config", "print", "--format", "markdown"]) },
+    Part { page: "docs/operate/capacity.md", source: Source::Table("capacity", capacity) },
     Part { page: "docs/operate/metrics.md", source: Source::Wigwag(&["metrics"]) },
     Part { page: "docs/operate/exit-codes.md", source: Source::Wigwag(&["exit-codes"]) },
 ];
@@ -146,6 +147,10 @@ fn limits() -> Result<String> {
         writeln!(table, "| `limits.{key}` | {default} | {unit} | {number} {name} | {doc} |")?;
     }
     Ok(table)
+}
+
+fn capacity(house: &House) -> Result<String> {
+    output(house.command(house.built("wigwag")).args(["capacity", "--markdown"]))
 }
 
 fn decisions(house: &House) -> Result<String> {

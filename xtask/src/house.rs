@@ -39,6 +39,11 @@ impl House {
         self.target.join("debug").join(name)
     }
 
+    /// A program that was built for release.
+    pub(crate) fn released(&self, name: &str) -> PathBuf {
+        self.target.join("release").join(name)
+    }
+
     /// Builds every program of the workspace with the features that the tests have, so that nothing is built twice.
     pub(crate) fn build(&self) -> Result<()> {
         run(&mut self.cargo(["build", "--workspace", "--bins", "--examples", "--locked"]))

@@ -5,6 +5,7 @@
 //! `cargo xtask check` is exactly what continuous integration runs.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
+mod bench;
 mod check;
 mod clients;
 mod conformance;
@@ -34,6 +35,8 @@ struct Cli {
 enum Task {
     /// Run what continuous integration runs, or only the steps named
     Check(check::Args),
+    /// Measure what the server costs and write the page about it, in a quarter of an hour on a quiet machine
+    Bench(bench::Args),
     /// Write the pages and tables that come from the code
     Generate,
     /// Run the WebSocket conformance cases
@@ -46,6 +49,7 @@ enum Task {
 fn main() -> ExitCode {
     let task = Cli::parse().task;
     let done = House::find().and_then(|house| match task {
+        Task::Bench(args) => bench::measure(&house, &args).map(|()| ExitCode::SUCCESS),
         Task::Check(args) => check::run(&house, &args),
         Task::Conformance { only } => conformance::check(&house, only.as_deref()).map(|()| ExitCode::SUCCESS),
         Task::Generate => generate::write(&house).map(|()| ExitCode::SUCCESS),

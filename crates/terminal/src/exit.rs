@@ -25,6 +25,8 @@ pub enum Exit {
     Unavailable = 69,
     /// The data folder, or another file, cannot be used.
     Io = 74,
+    /// It would burden a machine that is not this one, and was not told twice to.
+    NotAllowed = 77,
     /// The configuration is wrong.
     Config = 78,
     /// A second SIGINT cut the drain short, or a person ended a transfer.
@@ -34,11 +36,11 @@ pub enum Exit {
 }
 
 /// Every exit code with what it means and what to do.
-pub const EXITS: [(Exit, &str, &str); 12] = [
+pub const EXITS: [(Exit, &str, &str); 13] = [
     (Exit::Done, "It went well; for `serve`: the server was asked to stop and drained.", "Nothing."),
     (
         Exit::Failed,
-        "It failed for a reason with no code of its own; for `health`: the server is not healthy or not there; for `conform`: it breaks a promise or is not there; for `doctor`: something is wrong.",
+        "It failed for a reason with no code of its own; for `health`: the server is not healthy or not there; for `conform`: it breaks a promise or is not there; for `doctor`: something is wrong; for `load`: calls failed or sockets were lost.",
         "Read the message.",
     ),
     (Exit::Usage, "The command line makes no sense.", "See `--help`."),
@@ -67,6 +69,11 @@ pub const EXITS: [(Exit, &str, &str); 12] = [
         Exit::Io,
         "The data folder or another file cannot be read or written.",
         "Check that it exists, who owns it, and whether the disk is full.",
+    ),
+    (
+        Exit::NotAllowed,
+        "`load` was aimed at a machine that is not this one, without both options that say that it is meant.",
+        "Aim it at a server of your own on this machine; for one elsewhere see `wigwag load --help`.",
     ),
     (
         Exit::Config,

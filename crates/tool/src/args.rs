@@ -37,6 +37,12 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Make a new key pair for a peer
     Keygen(KeygenArgs),
+    /// Put load on a server of your own: calls per second, latency, idle sockets
+    ///
+    /// Peers in pairs set up calls of 22 messages through the server, and it is told how many there were and how long they took. Without options it is
+    /// aimed at this machine. A server elsewhere must be yours, or its owner must know: say --remote, and name its host once more with --i-answer-for.
+    #[cfg(target_os = "linux")]
+    Load(LoadArgs),
     /// Watch a running server: sessions, rooms, messages per second
     ///
     /// A screen that is drawn anew every second, or with --json a line for each. Who is here is shown to those who have the operator's token.
@@ -281,6 +287,73 @@ pub struct KeygenArgs {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The options of `load`.
+#[cfg(target_os = "linux")]
+#[derive(Args, Debug)]
+#[command(after_help = LOAD_EXAMPLES)]
+pub struct LoadArgs {
+    /// The server; certificates are not checked
+    #[arg(value_hint = ValueHint::Url, default_value = "localhost:8080")]
+    pub(crate) url: String,
+
+    /// Peers that call each other, in pairs
+    #[arg(short = 'n', long, value_name = "PEERS", default_value = "200", value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) sockets: u32,
+
+    /// Sockets more that do nothing
+    #[arg(long, value_name = "SOCKETS", default_value = "0")]
+    pub(crate) idle: u32,
+
+    /// Calls that begin each second, by the clock, whatever becomes of those before
+    #[arg(short, long, value_name = "CALLS", default_value = "100", value_parser = rate)]
+    pub(crate) rate: f64,
+
+    /// Let as many calls be set up at any time instead, as fast as the server can
+    #[arg(long, value_name = "CALLS", conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) at_once: Option<u32>,
+
+    /// Send an offer and its candidates in one write, as browsers do, instead of each after the one before
+    #[arg(long)]
+    pub(crate) burst: bool,
+
+    /// Begin calls for so many seconds
+    #[arg(short, long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) seconds: Duration,
+
+    /// Come as guests instead of with keys
+    #[arg(long)]
+    pub(crate) guests: bool,
+
+    /// Enter this namespace
+    #[arg(long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+
+    /// The server is not on this machine, and that is meant
+    #[arg(long)]
+    pub(crate) remote: bool,
+
+    /// The host of that server once more: I may put load on it
+    #[arg(long, value_name = "HOST")]
+    pub(crate) i_answer_for: Option<String>,
+
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(target_os = "linux")]
+const LOAD_EXAMPLES: &str = "\
+Examples:
+  wigwag load                                       100 calls per second on this machine's server
+  wigwag load localhost:9000 --idle 5000 -r 500     among five thousand sockets that do nothing
+  wigwag load --at-once 32 --burst --json           as fast as it can, for a program";
+
+#[cfg(target_os = "linux")]
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "a number of calls per second is wanted")?;
+    if (0.01..=1e6).contains(&rate) { Ok(rate) } else { Err("between 0.01 and 1000000 is wanted".into()) }
 }
 
 /// The options of `watch`.

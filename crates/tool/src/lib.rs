@@ -12,6 +12,8 @@ mod find;
 mod forward;
 mod identity;
 mod keygen;
+#[cfg(target_os = "linux")]
+mod load;
 mod pipe;
 mod session;
 mod watch;
@@ -35,6 +37,8 @@ pub fn run(command: &Command, out: &mut Out) -> Result<Exit, Failure> {
         Command::Receive(args) => files::receive(out, args),
         Command::Doctor(args) => doctor::run(out, args),
         Command::Keygen(args) => keygen::run(out, args),
+        #[cfg(target_os = "linux")]
+        Command::Load(args) => load::run(out, args),
         Command::Watch(args) => watch::run(out, args),
         Command::Whoami(args) => whoami::run(out, args),
     }

@@ -68,6 +68,10 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// Ask a running server how it is: exit code 0 if well, 1 if not
     Health(HealthArgs),
+    /// Reckon what a machine must have for so many peers and messages
+    ///
+    /// From what was measured of this version of the server: `cargo xtask bench` in its repository says how, and measures a machine of yours.
+    Capacity(CapacityArgs),
     /// Ask any server which promises of a dialect it keeps: exit code 0 if all
     ///
     /// Plays whole conversations with a server, ours or another's, and prints each promise of the dialect with its verdict.
@@ -237,6 +241,83 @@ pub(super) struct HealthArgs {
     /// Give up after this many seconds
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub(super) timeout: Duration,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = CAPACITY_EXAMPLES)]
+pub(super) struct CapacityArgs {
+    /// Peers that are connected at the same time
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "SOCKETS",
+        required_unless_present = "markdown",
+        default_value = "0",
+        hide_default_value = true
+    )]
+    pub(super) sockets: u64,
+
+    /// What they are
+    #[arg(long, value_enum, default_value_t = Speaks::Keys)]
+    pub(super) speaks: Speaks,
+
+    /// The server does TLS itself
+    #[arg(long)]
+    pub(super) tls: bool,
+
+    /// Memberships of rooms in all
+    #[arg(long, value_name = "MEMBERS", default_value = "0")]
+    pub(super) in_rooms: u64,
+
+    /// Sessions of peers that lost their sockets and may come back
+    #[arg(long, value_name = "SESSIONS", default_value = "0")]
+    pub(super) away: u64,
+
+    /// Messages from peer to peer; a call is 22 or so
+    #[arg(short, long, value_name = "MESSAGES", default_value = "0", value_parser = per_second)]
+    pub(super) messages_per_second: f64,
+
+    /// Members told of something: what is said in rooms each second, times those who hear it
+    #[arg(long, value_name = "MEMBERS", default_value = "0", value_parser = per_second)]
+    pub(super) told_per_second: f64,
+
+    /// Peers that connect
+    #[arg(long, value_name = "PEERS", default_value = "0", value_parser = per_second)]
+    pub(super) connects_per_second: f64,
+
+    /// Times that somebody asks where a peer is
+    #[arg(long, value_name = "TIMES", default_value = "0", value_parser = per_second)]
+    pub(super) lookups_per_second: f64,
+
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Print the table of the page about capacity
+    #[arg(long, hide = true)]
+    pub(super) markdown: bool,
+}
+
+/// What peers speak.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// `wigwag.1`, with keys
+    Keys,
+    /// `wigwag.1`, without
+    Guests,
+    /// PeerJS
+    Peerjs,
+}
+
+const CAPACITY_EXAMPLES: &str = "\
+Examples:
+  wigwag capacity -n 20000 -m 500                        twenty thousand peers, 500 messages per second
+  wigwag capacity -n 100000 --tls --connects-per-second 300
+                                                         a hundred thousand over TLS, who come and go";
+
+fn per_second(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "a number per second is wanted")?;
+    if (0.0..=1e9).contains(&number) { Ok(number) } else { Err("a number per second is wanted".into()) }
 }
 
 #[derive(Args, Debug)]

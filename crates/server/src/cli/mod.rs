@@ -4,6 +4,7 @@
 //! function that runs the server.
 
 mod args;
+mod capacity;
 mod compat;
 mod config;
 mod conform;
@@ -69,6 +70,7 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
         }
         Command::Config(ConfigCommand::Check { serve }) => config::check(out, &serve),
         Command::Health(args) => health::run(out, &args),
+        Command::Capacity(args) => capacity::run(out, &args),
         Command::Conform(args) => conform::run(out, &args),
         #[cfg(feature = "client")]
         Command::Tool(command) => wigwag_tool::run(&command, out),

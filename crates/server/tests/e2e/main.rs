@@ -14,6 +14,8 @@ mod files;
 mod fresh_ice;
 mod ice;
 mod limits;
+#[cfg(target_os = "linux")]
+mod load;
 mod logs;
 mod many;
 mod names;

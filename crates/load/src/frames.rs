@@ -1,23 +1,29 @@
 //! As much of RFC 6455 as two well-behaved ends need: whole frames, one per message.
 
-pub(crate) const TEXT: u8 = 1;
-pub(crate) const CLOSE: u8 = 8;
-pub(crate) const PING: u8 = 9;
-pub(crate) const PONG: u8 = 10;
+/// A text message.
+pub const TEXT: u8 = 1;
+/// The end.
+pub const CLOSE: u8 = 8;
+/// A question whether the other end is there.
+pub const PING: u8 = 9;
+/// Its answer.
+pub const PONG: u8 = 10;
 
 /// Where the parts of the first frame of a buffer are.
-pub(crate) struct Frame {
-    pub(crate) opcode: u8,
+#[derive(Debug)]
+pub struct Frame {
+    /// What kind it is.
+    pub opcode: u8,
     /// Where the mask starts, if there is one; the payload follows it.
     mask: Option<usize>,
     payload: usize,
     /// Where the next frame starts.
-    pub(crate) end: usize,
+    pub end: usize,
 }
 
 impl Frame {
     /// The first frame of `buffer`, once all of it is there.
-    pub(crate) fn first(buffer: &[u8]) -> Option<Self> {
+    pub fn first(buffer: &[u8]) -> Option<Self> {
         let (&first, &second) = (buffer.first()?, buffer.get(1)?);
         let (length, after) = match second & 127 {
             126 => (u64::from(u16::from_be_bytes(*buffer.get(2..)?.first_chunk()?)), 4),
@@ -31,7 +37,7 @@ impl Frame {
     }
 
     /// The payload, unmasked where it stands.
-    pub(crate) fn payload<'a>(&self, buffer: &'a mut [u8]) -> &'a [u8] {
+    pub fn payload<'a>(&self, buffer: &'a mut [u8]) -> &'a [u8] {
         let key = self.mask.and_then(|at| buffer.get(at..)?.first_chunk::<4>().copied());
         let payload = buffer.get_mut(self.payload..self.end).unwrap_or_default();
         // A key of zeros changes nothing, and the load generator uses no other.
@@ -45,13 +51,13 @@ impl Frame {
 }
 
 /// Appends a frame as a server writes it.
-pub(crate) fn push(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+pub fn push(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     push_head(out, opcode, payload.len(), 0);
     out.extend_from_slice(payload);
 }
 
 /// Appends a frame as a client writes it, with a mask of zeros.
-pub(crate) fn push_masked(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+pub fn push_masked(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     push_head(out, opcode, payload.len(), 128);
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(payload);

@@ -1,0 +1,109 @@
+//! Calls through each server.
+
+use anyhow::{Result, bail};
+use wigwag_load::{Crowd, MESSAGES_PER_CALL, Pace, Plan, Ran, Rhythm, precise_timers, run};
+
+use crate::book::Book;
+use crate::process::Calls;
+use crate::server::{Server, Stage, Subject};
+use crate::sizes::Sizes;
+
+/// Calls that are being set up at the same time where there is no clock.
+const AT_ONCE: usize = 8;
+
+/// CPU per message, system calls, latency at offered rates.
+pub(crate) fn relayed(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<()> {
+    use Subject::{Bare, Gather, Guest, Keyed, Node, PeerJs, Usual};
+    for subject in [Bare, Guest, Gather, Keyed, PeerJs, Node, Usual] {
+        if let Some(why) = stage.missing(subject) {
+            book.lack(format!("{}: {why}", subject.name()));
+            continue;
+        }
+        let server = stage.start(subject)?;
+        let mut crowd = server.crowd()?;
+        crowd.open(sizes.sockets, 64)?;
+        // The first run finds everything cold and is not counted.
+        closed(&mut crowd, Rhythm::Sparse, sizes.calls / 2)?;
+        for (figure, rhythm, calls) in [("sparse", Rhythm::Sparse, sizes.calls), ("burst", Rhythm::Burst, sizes.bursts)]
+        {
+            let us = per_message(&server, &mut crowd, rhythm, calls)?;
+            book.add(figure, subject, sizes.sockets, us);
+        }
+        for (figure, rhythm) in [("calls sparse", Rhythm::Sparse), ("calls burst", Rhythm::Burst)] {
+            let counter = Calls::count(server.pid());
+            let ran = closed(&mut crowd, rhythm, sizes.calls / 4)?;
+            match counter.and_then(Calls::end) {
+                Some(count) => book.add(figure, subject, sizes.sockets, count / ran.messages as f64),
+                None => book.lack("system calls per message: `perf stat` counts none here".to_owned()),
+            }
+        }
+        precise_timers();
+        for rate in &sizes.rates {
+            let (us, ran) = server.worked(|| offered(&mut crowd, *rate, sizes))?;
+            book.add("open", subject, *rate, us / ran.messages as f64);
+            for (figure, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
+                book.add(figure, subject, *rate, ran.latency.us(share));
+            }
+        }
+        crowd.check()?;
+    }
+    Ok(())
+}
+
+/// The same server with more and more sockets: what each costs, and what messages cost among them.
+pub(crate) fn growth(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<()> {
+    for subject in [Subject::Bare, Subject::Keyed] {
+        // Memory first, on a server of its own: what messages leave for reuse would hide what sockets take.
+        let server = stage.start(subject)?;
+        let mut crowd = server.crowd()?;
+        for size in &sizes.growth {
+            let (more, before) = (size - crowd.len(), server.resident()?);
+            let (us, ()) = server.worked(|| crowd.open(more, 64))?;
+            super::settle(&mut crowd, sizes.settle)?;
+            book.add("grow connect", subject, *size, us / more as f64);
+            book.add("grow bytes", subject, *size, (server.resident()? - before) / more as f64);
+        }
+        drop((crowd, server));
+        let server = stage.start(subject)?;
+        let mut crowd = server.crowd()?;
+        for size in &sizes.growth {
+            crowd.open(size - crowd.len(), 64)?;
+            // Every pair takes part at least once, so that none is in a cache because it was busy.
+            let calls = sizes.calls.max(*size as u64 / 2);
+            closed(&mut crowd, Rhythm::Sparse, calls / 2)?;
+            let us = per_message(&server, &mut crowd, Rhythm::Sparse, calls)?;
+            book.add("grow sparse", subject, *size, us);
+            let us = per_message(&server, &mut crowd, Rhythm::Burst, calls)?;
+            book.add("grow burst", subject, *size, us);
+        }
+        crowd.check()?;
+    }
+    Ok(())
+}
+
+/// Calls by the clock.
+pub(super) fn offered(crowd: &mut Crowd, rate: usize, sizes: &Sizes) -> Result<Ran> {
+    let peers = 0..sizes.sockets.min(crowd.len());
+    let mut plan = Plan::calls(peers, Rhythm::Sparse, Pace::PerSecond(rate as f64), u64::MAX);
+    plan.time = sizes.seconds;
+    whole(run(crowd, &plan, |_, _| true)?)
+}
+
+fn per_message(server: &Server, crowd: &mut Crowd, rhythm: Rhythm, calls: u64) -> Result<f64> {
+    let (us, ran) = server.worked(|| closed(crowd, rhythm, calls))?;
+    Ok(us / ran.messages as f64)
+}
+
+/// Calls one after the other, so many at once.
+pub(super) fn closed(crowd: &mut Crowd, rhythm: Rhythm, calls: u64) -> Result<Ran> {
+    let plan = Plan::calls(0..crowd.len(), rhythm, Pace::AtOnce(AT_ONCE), calls);
+    whole(run(crowd, &plan, |_, _| true)?)
+}
+
+/// A run in which something failed says nothing about what messages cost.
+fn whole(ran: Ran) -> Result<Ran> {
+    if ran.failed > 0 || ran.messages != ran.started * MESSAGES_PER_CALL || ran.started == 0 {
+        bail!("{} of {} calls failed, {} messages arrived", ran.failed, ran.started, ran.messages);
+    }
+    Ok(ran)
+}
