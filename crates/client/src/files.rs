@@ -33,16 +33,17 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use wigwag_files::End;
 pub use wigwag_files::{BadCode, LABEL, Reason, WORDS_MIN, WordCode, words};
 
 pub use self::gather::{Files, GatherError, LeftOut};
 pub use self::receive::{Into, Offered};
-use crate::connection::Connection;
+use crate::connection::{Channel, Connection};
 use crate::error::SendError;
 
 /// How long the last words of a transfer may take.
-const GOODBYE: Duration = Duration::from_secs(2);
+const GOODBYE: Duration = Duration::from_secs(5);
 
 impl Connection {
     /// Offers these files to the other side, and sends what it takes. It goes on while the handle is there; dropped, it is cancelled.
@@ -155,6 +156,19 @@ fn ours(reason: Reason) -> &'static str {
         Reason::Disk => "it could not be written",
         Reason::Changed => "a file changed or cannot be read any more",
     }
+}
+
+/// Lets what was said arrive, and closes. What still comes is taken in and thrown away: an engine whose messages nobody reads hears no confirmation either.
+async fn farewell(channel: &Channel) {
+    let rest = async { while channel.recv().await.is_some() {} };
+    let said = async {
+        tokio::select! {
+            () = channel.flushed() => {}
+            () = rest => {}
+        }
+    };
+    let _ = timeout(GOODBYE, said).await;
+    channel.close().await;
 }
 
 /// Tells how far it is, where that is news.

@@ -17,7 +17,7 @@ use self::show::Show;
 use crate::exit::{Exit, Failure};
 
 /// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(3);
+const GOODBYE: Duration = Duration::from_secs(6);
 
 /// What came of an attempt.
 enum Outcome {

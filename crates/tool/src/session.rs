@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use tokio::runtime::Runtime;
-use wigwag::{AskError, CallError, Connection, FilePins, Loopback, OpenError, Wigwag};
+use wigwag::{AskError, CallError, Connection, FilePins, Loopback, OpenError, Status, Wigwag};
 
 use crate::args::{DEFAULT_SERVER, PeerArgs};
 use crate::exit::{Exit, Failure};
@@ -57,6 +57,13 @@ pub(crate) fn server_flags(args: &PeerArgs) -> String {
         flags.push_str(&format!("--namespace {namespace} "));
     }
     flags
+}
+
+/// The page of the server that is in use.
+pub(crate) fn page(status: &Status) -> String {
+    let server = status.server.clone().unwrap_or_default();
+    let rest = server.strip_prefix("ws").unwrap_or(&server);
+    format!("http{}", rest.strip_suffix("v1").unwrap_or(rest))
 }
 
 /// A connection to this peer.

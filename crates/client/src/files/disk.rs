@@ -314,3 +314,7 @@ fn free_bytes(folder: &Path) -> Option<u64> {
 fn disk(place: &Path, why: impl ToString) -> Failure {
     Failure { reason: Reason::Disk, why: format!("{}: {}", place.display(), why.to_string()) }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

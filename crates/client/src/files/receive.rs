@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
 use wigwag_files::{Digest, Entry, FilePath, Offer, Reason, Receiver, Task};
 
 pub use super::disk::Into;
 use super::disk::{Disk, Failure, Kept};
-use super::{GOODBYE, Progress, Summary, Transfer, TransferError};
+use super::{Progress, Summary, Transfer, TransferError, farewell};
 use crate::connection::{Channel, Message};
 
 /// So much is handed to the disk before the channel waits.
@@ -140,9 +139,7 @@ async fn finish(channel: &Channel, tasks: Vec<Task>) {
             let _ = channel.send(Message::Json(said.write())).await;
         }
     }
-    // Whoever is told no hears it before the end of the channel.
-    let _ = timeout(GOODBYE, channel.flushed()).await;
-    channel.close().await;
+    farewell(channel).await;
 }
 
 fn hear(receiver: &mut Receiver, message: Message, tasks: &mut Vec<Task>) {
@@ -221,8 +218,7 @@ impl Receiving {
                     Task::Finish { hash, .. } => self.pending.push_back(Job::Finish(hash)),
                     Task::Over(how) => {
                         self.show();
-                        let _ = timeout(GOODBYE, self.channel.flushed()).await;
-                        self.channel.close().await;
+                        farewell(&self.channel).await;
                         self.summary.bytes = self.receiver.settled_bytes();
                         self.summary.crossed = self.receiver.crossed();
                         let summary = std::mem::take(&mut self.summary);

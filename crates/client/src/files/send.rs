@@ -4,12 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
 use wigwag_files::{Reason, Sender, Step};
 
 use super::gather::Files;
 use super::read::{Told, read};
-use super::{GOODBYE, Progress, Summary, Transfer, TransferError};
+use super::{Progress, Summary, Transfer, TransferError, farewell};
 use crate::connection::{Channel, Message};
 
 /// Begins to send.
@@ -67,9 +66,8 @@ impl Sending {
                     Step::Piece(_) => self.wants = true,
                     Step::Over(how) => {
                         self.show();
-                        // Nothing of what was said may be lost; where the other side is gone, that is soon known.
-                        let _ = timeout(GOODBYE, self.channel.flushed()).await;
-                        self.channel.close().await;
+                        self.reads = None;
+                        farewell(&self.channel).await;
                         return how.map(|()| self.summary()).map_err(|end| TransferError::of(end, self.why.take()));
                     }
                 }

@@ -228,6 +228,23 @@ async fn a_file_that_changes_while_it_is_sent_is_not_taken_for_whole() {
     assert!(!sides.there("a").exists());
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn whoever_ends_it_says_so_and_keeps_what_has_come() {
+    let (server, sides) = (quiet().start().await, Sides::new());
+    fs::write(sides.here("film"), bytes(64 << 20)).unwrap();
+    let mut sending = sides.send(&server, &["film"]);
+    let code = code(&mut sending).await;
+    let mut receiving = sides.receive(&server, &[&code]);
+    let part = sides.there("film.wigwag-part");
+    until("a part of it", async || fs::metadata(&part).is_ok_and(|part| part.len() > 1_000_000)).await;
+    receiving.interrupt();
+    let (received, sent) = soon("both", async { tokio::join!(receiving.run(""), sending.run("")) }).await;
+    assert_eq!((received.code, sent.code), (130, 4), "{}{}", received.err, sent.err);
+    assert!(sent.err.contains("cancelled it"), "{}", sent.err);
+    assert!(fs::metadata(&part).unwrap().len() > 1_000_000 && !sides.there("film").exists());
+}
+
 /// Memory is that of a transfer, whatever the size.
 #[cfg(target_os = "linux")]
 #[tokio::test]

@@ -204,6 +204,13 @@ impl Running {
         Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
     }
 
+    /// Control and C.
+    #[cfg(unix)]
+    pub(super) fn interrupt(&mut self) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    }
+
     /// Ends it without a word.
     pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -74,14 +74,18 @@ impl Meeting {
         }
     }
 
-    /// The connection is over; its peer may come again.
+    /// The connection is over; its peer may come again, a little later.
     pub(super) fn lost(&mut self, connection: &Connection) {
-        self.known.remove(&(connection.peer().as_str().to_owned(), connection.device().to_owned()));
+        let party = (connection.peer().as_str().to_owned(), connection.device().to_owned());
+        self.tries.spawn(async move {
+            sleep(AGAIN).await;
+            (party, Err(CallError::Left))
+        });
     }
 
-    /// Whether nobody is there, or on the way.
-    pub(super) fn is_alone(&self) -> bool {
-        self.members().is_empty() && self.tries.is_empty()
+    /// Whether everybody who is there has been met.
+    pub(super) fn is_settled(&self) -> bool {
+        self.tries.is_empty() && self.members().iter().all(|member| self.known.contains(&of(member)))
     }
 
     pub(super) async fn leave(&self) {

@@ -1,5 +1,6 @@
 //! `wigwag send`.
 
+use std::collections::VecDeque;
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -10,6 +11,7 @@ use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
 use wigwag::files::{Files, GatherError, Reason, TransferError, WordCode};
 use wigwag::{CallError, Connection, ConnectionState, JoinOptions, Member, Wigwag};
 
@@ -21,6 +23,9 @@ use crate::args::SendArgs;
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
 use crate::session;
+
+/// So long those may take who are in a room and were not met when the first has it.
+const LATECOMERS: Duration = Duration::from_secs(5);
 
 /// So many receivers at a time.
 const RECEIVERS_MAX: usize = 32;
@@ -150,7 +155,7 @@ async fn again(client: &Wigwag, id: &str) -> Result<Connection, Failure> {
             Err(CallError::KeyMismatch(_) | CallError::Closed) => {
                 return session::connect(client, id, Duration::from_secs(20)).await;
             }
-            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+            Err(_) => sleep(Duration::from_secs(1)).await,
         }
     }
 }
@@ -179,8 +184,12 @@ async fn to_code(
     let offered = json!({"files": {"name": files.name(), "files": files.count(), "bytes": files.bytes()}});
     let options = JoinOptions { me: Some(offered), ..JoinOptions::default() };
     let room = client.join_secret(&secret, TITLE, options).await.map_err(session::refused)?;
-    let mut words =
-        format!("On the other machine:\n\n  wigwag receive {}{}\n", session::server_flags(&args.peer), code.as_str());
+    let mut words = format!(
+        "On the other machine:\n\n  wigwag receive {}{}\n\nOr type the four words on {} in a browser.",
+        session::server_flags(&args.peer),
+        code.as_str(),
+        session::page(&client.status())
+    );
     if args.keep {
         words.push_str("\nControl and C ends it.");
     }
@@ -201,9 +210,12 @@ pub(super) async fn secret(code: WordCode) -> Result<String, Failure> {
 }
 
 async fn to_one(meeting: &mut Meeting, files: &Arc<Files>, show: &mut Show<'_>) -> Result<Exit, Failure> {
+    // Others who came with the same words wait: the first may be lost.
+    let mut spare: VecDeque<Connection> = VecDeque::new();
     let mut next = None;
     loop {
-        let connection = match next.take() {
+        spare.retain(|spare| spare.state() == ConnectionState::Open);
+        let connection = match next.take().or_else(|| spare.pop_front()) {
             Some(connection) => connection,
             None => tokio::select! {
                 connection = meeting.next() => connection?,
@@ -221,6 +233,9 @@ async fn to_one(meeting: &mut Meeting, files: &Arc<Files>, show: &mut Show<'_>) 
                         let other = other?;
                         if replaces(&connection, &other) {
                             break Ended::Replaced(other);
+                        }
+                        if spare.len() < RECEIVERS_MAX {
+                            spare.push_back(other);
                         }
                     }
                 }
@@ -276,8 +291,20 @@ async fn to_room(
 async fn to_many(meeting: &mut Meeting, files: &Arc<Files>, keep: bool, show: &mut Show<'_>) -> Result<Exit, Failure> {
     let mut sending = JoinSet::new();
     let (mut arrived, mut refused) = (false, None);
+    let mut until = None;
     loop {
+        if keep || !sending.is_empty() {
+            until = None;
+        } else if arrived || refused.is_some() {
+            // Who is there and takes no files does not come either.
+            let wait = if meeting.is_settled() { Duration::ZERO } else { LATECOMERS };
+            until.get_or_insert(Instant::now() + wait);
+        }
         tokio::select! {
+            () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => match refused {
+                Some(why) if !arrived => return Err(failure(why)),
+                _ => return Ok(Exit::Done),
+            },
             connection = meeting.next(), if sending.len() < RECEIVERS_MAX => {
                 let connection = connection?;
                 let peer = connection.peer().as_str().to_owned();
@@ -309,13 +336,6 @@ async fn to_many(meeting: &mut Meeting, files: &Arc<Files>, keep: bool, show: &m
                     }
                 }
                 connection.close().await;
-                if !keep && sending.is_empty() {
-                    match refused.take() {
-                        _ if arrived => return Ok(Exit::Done),
-                        Some(why) if meeting.is_alone() => return Err(failure(why)),
-                        why => refused = why,
-                    }
-                }
             }
             () = session::interrupted() => return Ok(if arrived { Exit::Done } else { Exit::Interrupted }),
         }
