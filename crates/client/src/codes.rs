@@ -5,21 +5,23 @@ mod task;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
+use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use wigwag_discovery::code::{Code, ReadError, Tag, WriteError};
 use wigwag_peer::Signer;
 use wigwag_peer::calls::CallError;
-use wigwag_peer::finding::ChannelSide;
+use wigwag_peer::finding::{ChannelSide, PeerRecord};
 use wigwag_peer::meeting::{Me, PROTOCOL};
 use wigwag_rtc::{Channel, ChannelInit, Description, Engine, Error, Event, Events, Messages, PeerConnection, Settings};
-use wigwag_wire::PublicKey;
+use wigwag_wire::{Device, Namespace, PeerId, PublicKey};
 
 use self::task::Task;
 use crate::connection::Connection;
+use crate::handle;
 use crate::pins::SharedPins;
 
 /// How long candidates may take, if a STUN or TURN server does not answer.
@@ -125,6 +127,18 @@ pub(crate) struct Half {
 impl Codes {
     pub(crate) fn new(setup: Setup) -> Self {
         Self(Arc::new(setup))
+    }
+
+    pub(crate) fn pins(&self) -> SharedPins {
+        self.0.pins.clone()
+    }
+
+    pub(crate) fn record(&self, me: &handle::Me, lasts: Duration, place: Option<&RawValue>) -> Option<PeerRecord> {
+        let signer = self.0.signer.as_ref()?;
+        let who = (&Namespace::new(&me.namespace).ok()?, &PeerId::new(&me.id).ok()?, &Device::new(&me.device).ok()?);
+        let made = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        let times = [made, made + lasts].map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        PeerRecord::new(&**signer, who, times.into(), place)
     }
 
     /// Begins: a code for the other side. Must be called within a tokio runtime.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::{Stream, unfold};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -179,6 +180,15 @@ impl Connection {
     /// Who found the peer: `server`, `code`, or a finder of the program's own.
     pub fn finder(&self) -> String {
         self.0.finder.lock().clone()
+    }
+
+    pub(crate) fn found_by(&self, finder: &str) {
+        finder.clone_into(&mut self.0.finder.lock());
+    }
+
+    /// What comes, as a stream.
+    pub fn messages(&self) -> impl Stream<Item = Message> + Send + use<> {
+        unfold(self.clone(), |connection| async move { connection.recv().await.map(|message| (message, connection)) })
     }
 
     /// Sends a text, bytes or JSON. Returns when there is room for more: whoever waits for it never fills the memory. A future that is

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures_util::stream::{Stream, unfold};
 use serde_json::value::RawValue;
 use tokio::sync::broadcast;
 use wigwag_peer::Status;
@@ -99,6 +100,11 @@ impl Events {
             Err(broadcast::error::RecvError::Lagged(count)) => Some(Event::Missed(count)),
             Err(broadcast::error::RecvError::Closed) => None,
         }
+    }
+
+    /// The same as a stream.
+    pub fn into_stream(self) -> impl Stream<Item = Event> + Send {
+        unfold(self, |mut events| async move { events.next().await.map(|event| (event, events)) })
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wigwag_peer::calls::{CallError, Connect, ConnectId};
+use wigwag_peer::finding::PeerRecord;
 use wigwag_peer::heard::{AckHeard, DeliveryHeard};
 use wigwag_peer::secret::Secret;
 use wigwag_peer::{AskId, Body, Frame, Input, Standing, Status, heard};
@@ -24,7 +25,9 @@ use crate::codes::{AnswerCode, CodeError, Codes, OfferCode};
 use crate::connection::Connection;
 use crate::error::AskError;
 use crate::event::{Event, Events, Found};
+use crate::finders::Search;
 use crate::incoming::Incoming;
+use crate::pins::SharedPins;
 use crate::post::{Letter, OwnEngine, Post};
 use crate::room::{self, JoinOptions, Member, Room};
 
@@ -142,6 +145,27 @@ impl Wigwag {
     /// The other side: reads a code that a person has brought, and answers with another.
     pub async fn answer_code(&self, offer: &str) -> Result<AnswerCode, CodeError> {
         self.0.codes.answer(offer).await
+    }
+
+    /// Searches for a peer by several ways as one call: by the server, by codes, and by finders of the program's own.
+    pub fn search(&self, target: &str) -> Search {
+        Search::new(self.clone(), target)
+    }
+
+    /// What this client makes connections by codes with.
+    pub fn codes(&self) -> Codes {
+        self.0.codes.clone()
+    }
+
+    /// What this peer says of itself, signed, for finders that tell others. It lasts for so long, at most seven days; `place` says how to reach
+    /// it, in the words of the finder. `None` for a guest, and before a server has let us in.
+    pub fn record(&self, lasts: Duration, place: Option<&RawValue>) -> Option<PeerRecord> {
+        let me = self.0.me.borrow().clone();
+        self.0.codes.record(&me, lasts, place)
+    }
+
+    pub(crate) fn pins(&self) -> SharedPins {
+        self.0.codes.pins()
     }
 
     /// Those who want a connection with us, from now on. Who asked for them last gets them; while nobody does, all are declined.

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{FuturesUnordered, Stream, unfold};
 use tokio::sync::{mpsc, oneshot};
 use wigwag_peer::calls::{CallError, KnockId, Remote};
 use wigwag_peer::trust::Verified;
@@ -31,6 +31,11 @@ impl Incoming {
     /// The next one; `None` when the client is closed.
     pub async fn next(&mut self) -> Option<Knock> {
         self.knocks.recv().await
+    }
+
+    /// The same as a stream.
+    pub fn into_stream(self) -> impl Stream<Item = Knock> + Send {
+        unfold(self, |mut incoming| async move { incoming.next().await.map(|knock| (knock, incoming)) })
     }
 
     /// The next connection, from whomever it comes; `None` when the client is closed. Those that do not come about are passed over.

@@ -5,6 +5,7 @@ mod view;
 
 use std::sync::{Arc, Weak};
 
+use futures_util::stream::{Stream, unfold};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -360,6 +361,11 @@ impl RoomEvents {
             Err(broadcast::error::RecvError::Lagged(count)) => Some(RoomEvent::Missed(count)),
             Err(broadcast::error::RecvError::Closed) => None,
         }
+    }
+
+    /// The same as a stream.
+    pub fn into_stream(self) -> impl Stream<Item = RoomEvent> + Send {
+        unfold(self, |mut events| async move { events.next().await.map(|event| (event, events)) })
     }
 }
 

@@ -11,6 +11,7 @@ mod doctor;
 mod doors;
 mod examples;
 mod files;
+mod finding;
 mod fresh_ice;
 mod ice;
 mod limits;
