@@ -1,6 +1,7 @@
 //! The pure crates for WebAssembly: by the target that rustup has, or where that cannot be had by Debian's compiler, with a standard library that
 //! is built once from Debian's sources. Nothing outside the build folder is changed but rustup's own targets.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -74,7 +75,7 @@ fn sysroot(house: &House, scratch: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(&libraries)?;
     for entry in std::fs::read_dir(built.join(TARGET).join("release/deps"))? {
         let path = entry?.path();
-        if let (Some("rlib"), Some(name)) = (path.extension().and_then(|name| name.to_str()), path.file_name()) {
+        if let (Some("rlib"), Some(name)) = (path.extension().and_then(OsStr::to_str), path.file_name()) {
             std::fs::copy(&path, libraries.join(name))?;
         }
     }

@@ -10,6 +10,7 @@ mod dialects;
 mod envelope;
 mod frame;
 mod hub;
+mod peer;
 mod proxy;
 
 use std::path::{Path, PathBuf};
@@ -24,13 +25,14 @@ const FILE_BYTES_MAX: usize = 8 * 1024;
 /// A target's name and its body.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 15] = [
+const TARGETS: [Target; 16] = [
     ("code", code::run),
     ("envelope", envelope::run),
     ("frame", frame::run),
     ("hub", hub::run),
     ("manamesh", |data| dialects::run_in(Dialect::ManaMesh, data)),
     ("matchbox", |data| dialects::run_in(Dialect::Matchbox, data)),
+    ("peer", peer::run),
     ("peerjs", |data| dialects::run_in(Dialect::PeerJs, data)),
     ("proxy", proxy::run),
     ("sniff", dialects::run_any),
