@@ -130,6 +130,10 @@ pub struct PipeArgs {
 
     #[command(flatten)]
     pub(crate) peer: PeerArgs,
+
+    /// Print a line of JSON on standard error for everything that happens
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 const PIPE_EXAMPLES: &str = "\
@@ -159,6 +163,10 @@ pub struct ForwardArgs {
 
     #[command(flatten)]
     pub(crate) peer: PeerArgs,
+
+    /// Print a line of JSON for everything that happens
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 const FORWARD_EXAMPLES: &str = "\

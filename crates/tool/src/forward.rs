@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use wigwag::Connection;
 
 use crate::args::ForwardArgs;
 use crate::exit::{Exit, Failure};
-use crate::out::complain;
+use crate::notes::Notes;
 use crate::pipe::carry_shared;
 use crate::session;
 
@@ -21,6 +22,7 @@ const CONNECTIONS_MAX: usize = 128;
 
 /// Offers a port to others, or brings one of another machine here.
 pub(crate) fn run(args: &ForwardArgs) -> Result<Exit, Failure> {
+    let notes = if args.json { Notes::Json } else { Notes::Words };
     session::runtime()?.block_on(async {
         let client = session::open(&args.peer).await?;
         let done = match (&args.id, &args.to) {
@@ -31,9 +33,10 @@ pub(crate) fn run(args: &ForwardArgs) -> Result<Exit, Failure> {
                     .map_err(|why| Exit::Unavailable.because(why))?;
                 let connection = session::connect(&client, id, args.peer.timeout).await?;
                 let at = listener.local_addr().map_err(|why| Exit::Io.because(why))?;
-                complain(&format!("{at} is now the port of {id}."));
+                let words = format!("{at} is now the port of {id}.");
+                notes.tell(&words, &json!({"type": "listening", "at": at, "id": id}));
                 tokio::select! {
-                    exit = bring(&listener, &connection) => Ok(exit),
+                    exit = bring(&listener, &connection, notes) => Ok(exit),
                     () = session::interrupted() => Ok(Exit::Done),
                 }
             }
@@ -41,11 +44,12 @@ pub(crate) fn run(args: &ForwardArgs) -> Result<Exit, Failure> {
                 // One of the two is there: clap sees to it.
                 let to = to.clone().unwrap_or_default();
                 let (me, who) = (client.id(), args.from.as_deref());
-                complain(&format!(
+                let words = format!(
                     "I am {me}, and offer {to}.\nOn the other machine: wigwag forward {me} --listen 127.0.0.1:PORT"
-                ));
+                );
+                notes.tell(&words, &json!({"type": "offering", "to": to, "id": me}));
                 tokio::select! {
-                    exit = offer(&client, &to, who) => exit,
+                    exit = offer(&client, &to, who, notes) => exit,
                     () = session::interrupted() => Ok(Exit::Done),
                 }
             }
@@ -56,7 +60,7 @@ pub(crate) fn run(args: &ForwardArgs) -> Result<Exit, Failure> {
 }
 
 /// Each connection to the port here becomes a channel.
-async fn bring(listener: &TcpListener, connection: &Connection) -> Exit {
+async fn bring(listener: &TcpListener, connection: &Connection, notes: Notes) -> Exit {
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
@@ -69,7 +73,8 @@ async fn bring(listener: &TcpListener, connection: &Connection) -> Exit {
             }
             Some(_) = tasks.join_next() => {}
             ended = connection.closed() => {
-                complain(&format!("The connection is over: {}.", ended.reason));
+                let words = format!("The connection is over: {}.", ended.reason);
+                notes.tell(&words, &json!({"type": "over", "reason": ended.reason}));
                 return Exit::Failed;
             }
         }
@@ -77,21 +82,23 @@ async fn bring(listener: &TcpListener, connection: &Connection) -> Exit {
 }
 
 /// Each channel of somebody who may becomes a connection to the port.
-async fn offer(client: &wigwag::Wigwag, to: &str, only: Option<&str>) -> Result<Exit, Failure> {
+async fn offer(client: &wigwag::Wigwag, to: &str, only: Option<&str>, notes: Notes) -> Result<Exit, Failure> {
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
             connection = session::first(client, only) => {
                 let connection = connection?;
-                complain(&format!("{} is connected.", connection.peer()));
-                tasks.spawn(serve(connection, to.to_owned()));
+                let id = connection.peer().as_str();
+                let device = connection.device();
+                notes.tell(&format!("{id} is connected."), &json!({"type": "connected", "id": id, "device": device}));
+                tasks.spawn(serve(connection, to.to_owned(), notes));
             }
             Some(_) = tasks.join_next() => {}
         }
     }
 }
 
-async fn serve(connection: Connection, to: String) {
+async fn serve(connection: Connection, to: String, notes: Notes) {
     let mut tasks = JoinSet::new();
     while let Some(channel) = connection.accept_channel().await {
         while tasks.try_join_next().is_some() {}
@@ -105,10 +112,12 @@ async fn serve(connection: Connection, to: String) {
                 tasks.spawn(carry_shared(from, back, Arc::new(channel)));
             }
             Err(why) => {
-                complain(&format!("{to} cannot be reached: {why}"));
+                let told = json!({"type": "unreachable", "to": to, "why": why.to_string()});
+                notes.tell(&format!("{to} cannot be reached: {why}"), &told);
                 channel.close().await;
             }
         }
     }
-    complain(&format!("{} is gone.", connection.peer()));
+    let id = connection.peer().as_str();
+    notes.tell(&format!("{id} is gone."), &json!({"type": "gone", "id": id}));
 }

@@ -14,6 +14,7 @@ mod identity;
 mod keygen;
 #[cfg(target_os = "linux")]
 mod load;
+mod notes;
 mod pipe;
 mod session;
 mod watch;

@@ -3,12 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use wigwag::{Channel, Message};
 
 use crate::args::PipeArgs;
 use crate::exit::{Exit, Failure};
-use crate::out::complain;
+use crate::notes::Notes;
 use crate::session;
 
 /// What is read at once, and so the size of a message.
@@ -20,15 +21,22 @@ const END: &str = "null";
 /// Connects, or waits for somebody, and carries bytes both ways until both sides have said everything.
 pub(crate) fn run(args: &PipeArgs) -> Result<Exit, Failure> {
     let runtime = session::runtime()?;
+    let notes = if args.json { Notes::JsonBeside } else { Notes::Words };
     let done = runtime.block_on(async {
         let client = session::open(&args.peer).await?;
         let connection = match &args.id {
             Some(id) => session::connect(&client, id, args.peer.timeout).await?,
             None => {
-                complain(&format!("I am {}\nOn the other machine: wigwag pipe {}", client.id(), client.id()));
+                let me = client.id();
+                let words = format!("I am {me}\nOn the other machine: wigwag pipe {me}");
+                notes.tell(&words, &json!({"type": "waiting", "id": me}));
                 session::first(&client, args.from.as_deref()).await?
             }
         };
+        if args.json {
+            let (id, device) = (connection.peer().as_str(), connection.device());
+            notes.tell("", &json!({"type": "connected", "id": id, "device": device}));
+        }
         let carried = tokio::select! {
             carried = carry(tokio::io::stdin(), tokio::io::stdout(), connection.main()) => carried,
             () = session::interrupted() => Ok(false),

@@ -36,7 +36,7 @@ pub(crate) async fn open(args: &PeerArgs) -> Result<Wigwag, Failure> {
     if let Some(name) = &args.name {
         builder = builder.name(name);
     }
-    builder.open().await.map_err(|why| {
+    let client = builder.open().await.map_err(|why| {
         let exit = match &why {
             OpenError::BadServer(_) | OpenError::BadName(_) | OpenError::NoServer => Exit::Usage,
             OpenError::Refused { .. } => Exit::Refused,
@@ -44,7 +44,14 @@ pub(crate) async fn open(args: &PeerArgs) -> Result<Wigwag, Failure> {
             _ => Exit::Failed,
         };
         exit.because(why)
-    })
+    })?;
+    // A command that takes no calls must not decline what another one of this identity waits for: it leaves them unanswered.
+    let unanswered = client.incoming().await;
+    tokio::spawn(async move {
+        let _unanswered = unanswered;
+        std::future::pending::<()>().await;
+    });
+    Ok(client)
 }
 
 /// What the other side has to type besides, so that both are on the same server and in the same namespace.

@@ -13,6 +13,7 @@ mod examples;
 mod files;
 mod finding;
 mod fresh_ice;
+mod guide;
 mod ice;
 mod limits;
 #[cfg(target_os = "linux")]

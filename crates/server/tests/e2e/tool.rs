@@ -42,6 +42,41 @@ async fn what_goes_into_a_pipe_comes_out_at_the_other_end_both_ways() {
 }
 
 #[tokio::test]
+async fn a_command_that_takes_no_calls_does_not_answer_for_another_of_the_same_machine() {
+    let (server, [one, two]) = (quiet().start().await, homes());
+    let mut chat = tool(&server, one.path(), "chat", &["den"]);
+    assert!(chat.said().await.starts_with("You are alone"));
+    let mut waiting = tool(&server, one.path(), "pipe", &[]);
+    let id = waiting.line().await.replace("I am ", "");
+    let calling = tool(&server, two.path(), "pipe", &[&id]).run("to the pipe");
+    let (called, ended) = soon("both ends", async { tokio::join!(calling, waiting.run("")) }).await;
+    assert_eq!((called.code, ended.out.as_str()), (0, "to the pipe"), "{}", called.err);
+}
+
+#[tokio::test]
+async fn what_happens_to_a_pipe_or_a_port_is_told_to_programs() {
+    let (server, [one, two]) = (quiet().start().await, homes());
+    let mut waiting = tool(&server, one.path(), "pipe", &["--json"]);
+    let told: Value = serde_json::from_str(&waiting.line().await).unwrap();
+    assert_eq!(told["type"], "waiting");
+    let id = told["id"].as_str().unwrap();
+    let called = tool(&server, two.path(), "pipe", &[id, "--json"]).run("over");
+    let (called, ended) = soon("both ends", async { tokio::join!(called, waiting.run("")) }).await;
+    let told = [called.err, ended.err].map(|told| serde_json::from_str::<Value>(&told).unwrap());
+    assert_eq!((&told[0]["type"], &told[0]["id"]), (&"connected".into(), &id.into()));
+    assert_eq!((&told[1]["type"], ended.out.as_str()), (&"connected".into(), "over"));
+    let mut offering = tool(&server, one.path(), "forward", &["--to", "127.0.0.1:1", "--json"]);
+    let offer = offering.printed().await;
+    assert_eq!((&offer["type"], &offer["to"]), (&"offering".into(), &"127.0.0.1:1".into()));
+    let mut bringing = tool(&server, two.path(), "forward", &[id, "--json"]);
+    let here = bringing.printed().await;
+    assert_eq!((&here["type"], &here["id"]), (&"listening".into(), &id.into()));
+    assert_eq!(offering.printed().await["type"], "connected");
+    drop(TcpStream::connect(here["at"].as_str().unwrap()).await.unwrap());
+    assert_eq!(offering.printed().await["type"], "unreachable");
+}
+
+#[tokio::test]
 async fn a_pipe_lets_in_only_whom_it_was_told() {
     let (server, [one, two]) = (quiet().start().await, homes());
     let mut waiting = tool(&server, one.path(), "pipe", &["--from", "somebody@example.org"]);

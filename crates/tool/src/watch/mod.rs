@@ -87,24 +87,27 @@ fn show(board: &mut Board, samples: &Receiver<News>, url: &str) -> Result<Exit, 
     let mut view = View::default();
     let mut still = false;
     let mut last = Instant::now();
+    let mut is_shown = false;
     let ended = loop {
-        if let Err(why) = terminal.draw(|frame| screen::draw(frame, board, url, view)) {
+        if !is_shown && let Err(why) = terminal.draw(|frame| screen::draw(frame, board, url, view)) {
             break Err(why);
         }
+        is_shown = true;
         match samples.recv_timeout(BLINK) {
             Ok(_) if still => {}
             Ok((at, Ok(sample))) => {
                 board.take(sample, at - last);
-                last = at;
+                (last, is_shown) = (at, false);
             }
-            Ok((_, Err(why))) => board.trouble = Some(format!("{why:#}")),
+            Ok((_, Err(why))) => (board.trouble, is_shown) = (Some(format!("{why:#}")), false),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break Ok(()),
         }
-        match pressed() {
-            Ok(Some(KeyCode::Char('q') | KeyCode::Esc)) => break Ok(()),
-            Ok(Some(KeyCode::Tab)) => view = view.next(),
-            Ok(Some(KeyCode::Char(' '))) => still = !still,
+        match touched() {
+            Ok(Some(Touch::Key(KeyCode::Char('q') | KeyCode::Esc))) => break Ok(()),
+            Ok(Some(Touch::Key(KeyCode::Tab))) => (view, is_shown) = (view.next(), false),
+            Ok(Some(Touch::Key(KeyCode::Char(' ')))) => still = !still,
+            Ok(Some(Touch::Size)) => is_shown = false,
             Ok(_) => {}
             Err(why) => break Err(why),
         }
@@ -113,14 +116,26 @@ fn show(board: &mut Board, samples: &Receiver<News>, url: &str) -> Result<Exit, 
     ended.map(|()| Exit::Done).map_err(|why| Exit::Io.because(why))
 }
 
-/// The key that was pressed meanwhile. Control and C mean what they always mean.
-fn pressed() -> io::Result<Option<KeyCode>> {
+/// What a person does at the terminal.
+enum Touch {
+    Key(KeyCode),
+    /// The window is another size.
+    Size,
+}
+
+/// What was done meanwhile. Control and C mean what they always mean.
+fn touched() -> io::Result<Option<Touch>> {
     if !event::poll(Duration::ZERO)? {
         return Ok(None);
     }
-    let Event::Key(key) = event::read()? else { return Ok(None) };
+    let key = match event::read()? {
+        Event::Key(key) => key,
+        Event::Resize(..) => return Ok(Some(Touch::Size)),
+        _ => return Ok(None),
+    };
     let interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-    Ok((key.kind == KeyEventKind::Press).then_some(if interrupt { KeyCode::Esc } else { key.code }))
+    let code = if interrupt { KeyCode::Esc } else { key.code };
+    Ok((key.kind == KeyEventKind::Press).then_some(Touch::Key(code)))
 }
 
 /// Where samples come from.
