@@ -211,7 +211,7 @@ export class Machine {
     this.#contenders.clear();
     if (this.#current) {
       this.#out.push({ type: 'disconnect', socket: this.#current.socket });
-      this.outbox.closed();
+      this.#outboxClosed();
     }
     this.#checking = false;
     this.#home = Infinity;
@@ -284,7 +284,7 @@ export class Machine {
     // Home is not there yet, and where we are is good enough.
     if (contender?.home && this.#current) return this.#homeward();
     if (current) {
-      this.outbox.closed();
+      this.#outboxClosed();
       this.#current = null;
       this.#checking = false;
       this.#home = Infinity;
@@ -345,7 +345,14 @@ export class Machine {
   #check() {
     if (!this.#current?.open || this.#checking) return;
     this.#checking = true;
-    this.outbox.add(CHECK, { type: 'seen', seen: this.seen }, { again: false, patience: this.times.check });
+    // Even where much waits: there is one of these at a time.
+    this.outbox.addFirst([{ id: CHECK, frame: { type: 'seen', seen: this.seen }, again: false, patience: this.times.check }]);
+  }
+
+  /** Requests outlive their socket, but a sign of life is one socket's affair. */
+  #outboxClosed() {
+    this.outbox.closed();
+    this.outbox.forget(CHECK);
   }
 
   /** @param {Extract<Input, { type: 'request' }>} input */

@@ -56,11 +56,11 @@ export class Outbox {
 
   /**
    * Puts requests before all others that wait.
-   * @param {{ id: unknown, frame: Record<string, unknown> }[]} requests
+   * @param {{ id: unknown, frame: Record<string, unknown>, again?: boolean, patience?: number }[]} requests
    */
   addFirst(requests) {
-    const asked = requests.map(({ id, frame }) => (
-      { id, frame, again: true, quiet: false, patience: PATIENCE_MS, n: 0, text: '', due: Infinity, sockets: 0 }
+    const asked = requests.map(({ id, frame, again = true, patience = PATIENCE_MS }) => (
+      { id, frame, again, quiet: false, patience, n: 0, text: '', due: Infinity, sockets: 0 }
     ));
     this.waiting.unshift(...asked);
   }

@@ -389,7 +389,9 @@ impl Line {
         }
         let Ok(body) = Body::from_text(&format!(r#"{{"type":"seen","seen":{}}}"#, self.seen)) else { return };
         let wish = Wish::new(Asker::Check, body, false).within(self.times.check);
-        self.checking = self.outbox.add(wish).is_ok();
+        // Even where much waits: there is one of these at a time.
+        self.outbox.add_first(vec![wish]);
+        self.checking = true;
     }
 
     fn request(&mut self, wish: Wish, out: &mut Vec<Output>) {

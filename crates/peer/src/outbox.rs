@@ -154,6 +154,8 @@ impl Outbox {
     /// The socket is gone; nobody waits for an answer on it.
     pub(crate) fn closed(&mut self) {
         self.repeats.clear();
+        // A sign of life is one socket's affair.
+        self.forget(&Asker::Check);
         self.waiting.retain(|wish| !wish.quiet);
         for wish in self.sent.values_mut() {
             wish.due = Moment::NEVER;

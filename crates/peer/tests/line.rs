@@ -93,6 +93,19 @@ fn an_answer_that_is_late_gives_the_socket_up_once_and_the_request_the_second_ti
 }
 
 #[test]
+fn a_sign_of_life_that_an_earlier_socket_owed_says_nothing_about_this_one() {
+    let Times { quiet, check, .. } = Times::default();
+    let mut peer = Driver::one();
+    peer.welcome(json!({}));
+    peer.sleep(quiet);
+    peer.sleep(check);
+    peer.welcome(json!({"resumed": true, "missed": 0}));
+    peer.sleep(quiet);
+    assert!(peer.line.next_deadline() > Some(Moment(peer.now)), "it has asked, and waits");
+    assert_eq!(peer.sent().iter().filter(|frame| frame["n"] == 2).count(), 1);
+}
+
+#[test]
 fn a_server_that_is_silent_for_long_is_asked_for_a_sign_of_life_and_given_up_without_one() {
     let Times { quiet, check, .. } = Times::default();
     let mut peer = Driver::one();

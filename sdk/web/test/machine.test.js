@@ -87,6 +87,16 @@ test('a server that is silent for long is asked for a sign of life, and given up
   assert.notEqual(client.machine.status.state, 'open');
 });
 
+test('a sign of life that an earlier socket owed says nothing about this one', () => {
+  const client = new Driver();
+  client.welcome();
+  client.sleep(TIMES.quiet);
+  client.sleep(TIMES.check);
+  client.welcome({ resumed: true });
+  client.sleep(TIMES.quiet);
+  assert.ok(client.machine.deadline() > client.now, 'it has asked, and waits');
+});
+
 test('a network that is back, or a page that is looked at, ends a long wait', () => {
   const client = new Driver();
   client.welcome();

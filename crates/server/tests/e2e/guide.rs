@@ -33,7 +33,7 @@ async fn the_guide_to_the_commands_is_as_it_says() {
                 at.ends().await;
             }
         } else {
-            eprintln!("docs/guide/commands.md:{line}");
+            println!("docs/guide/commands.md:{line}");
             at.says(&text, &mut id).await;
         }
     }

@@ -254,7 +254,7 @@ impl World {
         self.now += ms;
         self.line(Input::Tick);
         self.call(CallsInput::Tick);
-        self.link(|link, now, pace, out| link.tick(now, pace, out));
+        self.link(Link::tick);
     }
 
     /// Hands something to the calls. An engine agrees with all that they want of it.
