@@ -20,6 +20,10 @@
 //! Whole programs are in the folder `examples`: a chat without a server in the middle (`chat`), a game that outlives its host (`game`), a program
 //! and a web page that talk (`page`).
 //!
+//! Where no path leads from one to the other, messages go by way of the server, sealed, until one does ([`Connection::path`],
+//! [`Builder::relay`]). Two that have no server meet by codes that people carry ([`Builder::codes`]); [`Wigwag::search`] asks several ways to
+//! find a peer as one call. [`FilePins`] holds names to their keys from run to run.
+//!
 //! Here are sockets, a clock and tasks around two sets of rules that stand elsewhere: `wigwag-peer` decides what is said to servers and peers,
 //! `wigwag-rtc` carries the bytes. A [`Wigwag`] is a handle on one task; clones are handles on the same one, and when the last is dropped the
 //! session ends. Futures that are dropped call off what they waited for.

@@ -3,6 +3,9 @@
 //! [`Engine`] is what any WebRTC engine gives; [`Native`] is the one there is, `str0m` on the sockets of this machine. [`pc`] is the pure
 //! part of it, which opens no socket and reads no clock.
 //!
+//! Names under `.local`, behind which browsers hide the addresses of their machine, are not looked up: such candidates are passed over. A
+//! browser in the same network reaches us nevertheless, because it knows our addresses, and its checks say where it is.
+//!
 //! It carries descriptions and candidates nowhere, knows no peers and no servers but STUN and TURN, and never decides who gives way when
 //! two offers cross: that is the business of the machines that stand on it.
 
