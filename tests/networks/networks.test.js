@@ -3,6 +3,7 @@
 
 import { after } from 'node:test';
 
+import { files } from './rows/files.js';
 import { hostile } from './rows/hostile.js';
 import { memory } from './rows/memory.js';
 import { moves } from './rows/moves.js';
@@ -19,5 +20,6 @@ after(async () => {
 
 reach(world, table);
 moves(world, table);
+files(world, table);
 hostile(world, table);
 memory(world, table);

@@ -2,7 +2,7 @@
 
 import { certify } from './lab/certificate.js';
 import { Lab } from './lab/lab.js';
-import { SECRET, TURN_NAME, Turn, Wigwag } from './lab/servers.js';
+import { NAME, SECRET, TURN_NAME, Turn, Wigwag } from './lab/servers.js';
 import { browser } from './peers/browser.js';
 import { native } from './peers/native.js';
 
@@ -15,7 +15,7 @@ export class World {
     world.turn = await Turn.at(world.lab.server('turn', 20), papers);
     world.home = world.lab.server('home', 10);
     world.elsewhere = world.lab.server('elsewhere', 66);
-    world.lab.names = { [TURN_NAME]: world.turn.space.address };
+    world.lab.names = { [TURN_NAME]: world.turn.space.address, [NAME]: world.home.address };
     world.alice = browser(world.lab.host('alice', 11), 'chromium', papers.pin);
     world.bob = browser(world.lab.host('bob', 12), 'chromium', papers.pin);
     world.carol = browser(world.lab.host('carol', 13), 'firefox', papers.pin);

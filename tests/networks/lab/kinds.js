@@ -5,7 +5,8 @@
  * `symmetric`: another port for everyone who is spoken to, so that what one of them learns is of no use to another.
  * `web`: a firewall that lets nothing through but TCP to the ports 80 and 443.
  * `{ only }`: nothing but TCP to this one address and port.
- * @typedef {'port' | 'symmetric' | 'web' | { only: string }} Kind
+ * `{ loses }`: as `port`, and of a hundred packets each way it loses so many.
+ * @typedef {'port' | 'symmetric' | 'web' | { only: string } | { loses: number }} Kind
  */
 
 /** @param {Kind} kind */
@@ -35,6 +36,7 @@ export function rules(kind) {
 /** @param {Kind} kind */
 function allowed(kind) {
   if (kind === 'web') return refuse('tcp dport != { 80, 443 }', 'meta l4proto != tcp');
+  if (typeof kind === 'object' && 'loses' in kind) return `meta l4proto udp numgen random mod 100 < ${kind.loses} drop`;
   if (typeof kind === 'object') {
     const [address, port] = kind.only.split(':');
     return refuse(`ip daddr != ${address}`, 'meta l4proto != tcp', `tcp dport != ${port}`);

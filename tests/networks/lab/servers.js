@@ -104,7 +104,7 @@ export async function until(what, look, more = () => '', ms = START_MS) {
   }
 }
 
-function binary() {
+export function binary() {
   const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../../target', import.meta.url));
   const path = process.env.WIGWAG_BIN ?? `${target}/debug/wigwag`;
   if (!existsSync(path)) throw new Error(`there is no ${path}: cargo build --bin wigwag, or set WIGWAG_BIN`);
@@ -112,7 +112,7 @@ function binary() {
 }
 
 /** The environment without what the server would read. */
-function cleaned() {
+export function cleaned() {
   const read = ['PORT', 'HOST', 'RUST_LOG', 'STATE_DIRECTORY', 'LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDS_FIRST_FD'];
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WIGWAG_') && !read.includes(name)));
 }
