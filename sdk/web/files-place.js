@@ -1,16 +1,19 @@
 // Where a receiver puts files: into memory, into a folder, or into one file that a person chose. What is not whole is kept apart from what is.
 
-import { chainOf, chainStart, ended, usable } from './files-rules.js';
+import { broken, chainOf, chainStart, ended, hex, usable } from './files-rules.js';
 import { numbered } from './files-source.js';
 
 /**
  * @import { FileWord, Offer } from './files-rules.js'
  *
- * @typedef {{ from: number, hash: Uint8Array }} Had what is there of a file already, and the chain over it
+ * @typedef {object} Had what is there of a file already
+ * @property {number} from so many bytes
+ * @property {Uint8Array} hash the chain over them
+ * @property {Uint8Array<ArrayBuffer>[]} [pieces] themselves, where they lie in memory
  *
  * @typedef {object} Sink where one file goes
  * @property {(piece: Uint8Array<ArrayBuffer>, hash: Uint8Array) => Promise<void>} write with the chain up to here
- * @property {() => Promise<Blob | null>} whole all of it is there and right; resolves with it, where it can be read again
+ * @property {(hash: Uint8Array) => Promise<Blob | null>} whole all of it was written, with this chain; resolves with it, where it can be read again
  * @property {() => Promise<void>} part it was cut off: what came is kept
  * @property {() => Promise<void>} drop what came is wrong
  *
@@ -18,7 +21,7 @@ import { numbered } from './files-source.js';
  * @property {(offer: Offer) => Promise<void>} begin throws `too_large`
  * @property {(path: string) => Promise<void>} folder
  * @property {(file: FileWord) => Promise<Had | null>} look
- * @property {(file: FileWord, from: number) => Promise<Sink>} open goes on from there, or begins anew at 0
+ * @property {(file: FileWord, had: Had | null) => Promise<Sink>} open goes on with what `look` found, or begins anew
  * @property {(file: { path: string, blob: Blob | null }) => Promise<void>} [forget] gives its room back
  */
 
@@ -70,16 +73,15 @@ export class MemoryPlace {
   /** @param {FileWord} file @returns {Promise<Had | null>} */
   async look(file) {
     const part = this.#parts.get(keyOf(file));
-    return part ? { from: part.bytes, hash: part.hash } : null;
+    return part ? { from: part.bytes, hash: part.hash, pieces: [...part.pieces] } : null;
   }
 
-  /** @param {FileWord} file @param {number} from @returns {Promise<Sink>} */
-  async open(file, from) {
+  /** @param {FileWord} file @param {Had | null} had @returns {Promise<Sink>} */
+  async open(file, had) {
     const key = keyOf(file);
-    const before = this.#parts.get(key);
     this.#parts.delete(key);
-    /** @type {{ pieces: Uint8Array<ArrayBuffer>[], bytes: number, hash: Uint8Array }} */
-    const part = from && before ? before : { pieces: [], bytes: 0, hash: chainStart() };
+    // Of its own: another transfer may go on with the same.
+    const part = { pieces: had?.pieces ?? [], bytes: had?.from ?? 0, hash: had?.hash ?? chainStart() };
     if (file.size > this.room) throw ended('too_large');
     this.#held += file.size;
     this.#makeRoom();
@@ -90,7 +92,7 @@ export class MemoryPlace {
         part.hash = hash;
       },
       whole: async () => {
-        const blob = new Blob(part.pieces.splice(0), { type: TYPE });
+        const blob = new Blob(part.pieces, { type: TYPE });
         this.#whole.add(blob);
         return blob;
       },
@@ -148,8 +150,9 @@ export class FolderPlace {
     return part && from ? { from, hash: await chainOf(part, from) } : null;
   }
 
-  /** @param {FileWord} file @param {number} from @returns {Promise<Sink>} */
-  async open({ path, size }, from) {
+  /** @param {FileWord} file @param {Had | null} had @returns {Promise<Sink>} */
+  async open({ path, size }, had) {
+    const from = had?.from ?? 0;
     const [folder, name] = await this.#at(path);
     const there = await fileOf(folder, name);
     if (from === size && there?.size === size) return readied(there);
@@ -165,8 +168,13 @@ export class FolderPlace {
         await stream.close();
         stream = await opened(handle, at);
       },
-      whole: async () => {
+      whole: async (hash) => {
         await stream.close();
+        // What was there before may have been written over since it was looked at: by another tab, or another program.
+        if (from && hex(await chainOf(await handle.getFile(), size).catch(() => chainStart())) !== hex(hash)) {
+          await folder.removeEntry(partOf(name));
+          throw broken();
+        }
         return renamed(folder, handle, name);
       },
       part: () => stream.close(),
@@ -217,6 +225,8 @@ export class FilePlace {
   #bytes = 0;
   /** @type {Uint8Array} */
   #hash = chainStart();
+  /** Whoever writes is done. */
+  #idle = Promise.resolve();
 
   /** @param {Offer} offer */
   async begin({ files }) {
@@ -228,31 +238,37 @@ export class FilePlace {
 
   /** @param {FileWord} file @returns {Promise<Had | null>} */
   async look(file) {
+    // What came before a cut is still on its way to the disk.
+    await this.#idle;
     return this.#key === keyOf(file) && this.#bytes ? { from: this.#bytes, hash: this.#hash } : null;
   }
 
-  /** @param {FileWord} file @param {number} from @returns {Promise<Sink>} */
-  async open(file, from) {
+  /** @param {FileWord} file @param {Had | null} had @returns {Promise<Sink>} */
+  async open(file, had) {
+    await this.#idle;
+    // Somebody else went on with it meanwhile.
+    if (had && (had.from !== this.#bytes || this.#key !== keyOf(file))) throw broken();
     this.#key = keyOf(file);
+    let release = () => {};
+    this.#idle = new Promise((resolve) => (release = () => resolve(undefined)));
     const begin = async () => {
       this.#bytes = 0;
       this.#hash = chainStart();
       await this.#stream.truncate(0);
-      await this.#stream.seek(0);
     };
-    if (!from && this.#bytes) await begin();
+    if (!had && this.#bytes) await begin();
     return {
       write: async (piece, hash) => {
-        await this.#stream.write(piece);
+        await this.#stream.write({ type: 'write', position: this.#bytes, data: piece });
         this.#bytes += piece.length;
         this.#hash = hash;
       },
       whole: async () => {
-        await this.#stream.close();
+        await this.#stream.close().finally(release);
         return null;
       },
-      part: async () => {},
-      drop: begin,
+      part: async () => release(),
+      drop: () => begin().finally(release),
     };
   }
 

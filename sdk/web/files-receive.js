@@ -264,10 +264,12 @@ export class Receiving extends Emitter {
     coming.begun = true;
     this.#current = coming;
     coming.at = from;
-    coming.hash = from && coming.had ? coming.had.hash : chainStart();
+    const going = from ? coming.had : null;
+    coming.hash = going?.hash ?? chainStart();
+    coming.had = null;
     this.#count(from);
     this.#then(async (place) => {
-      coming.sink = await place.open(coming.word, from);
+      coming.sink = await place.open(coming.word, going);
     });
   }
 
@@ -302,7 +304,7 @@ export class Receiving extends Emitter {
         await sink.drop().catch(() => {});
         throw broken();
       }
-      const blob = await sink.whole();
+      const blob = await sink.whole(coming.hash);
       this.#coming.splice(this.#coming.indexOf(coming), 1);
       if (this.#handled > this.#told) this.#confirm();
       this.kept += 1;

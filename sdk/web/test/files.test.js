@@ -84,8 +84,8 @@ test('a sender waits for a slow disk, and no more than a window is under way', a
   const slow = Object.assign(Object.create(place), {
     begin: (offer) => place.begin(offer),
     look: (file) => place.look(file),
-    open: async (file, from) => {
-      const sink = await place.open(file, from);
+    open: async (file, had) => {
+      const sink = await place.open(file, had);
       return { ...sink, write: (piece, hash) => gate.then(() => sink.write(piece, hash)) };
     },
   });
@@ -372,7 +372,7 @@ function noting(folders) {
     begin: (offer) => place.begin(offer),
     folder: async (path) => void folders.push(path),
     look: (file) => place.look(file),
-    open: (file, from) => place.open(file, from),
+    open: (file, had) => place.open(file, had),
   };
 }
 
