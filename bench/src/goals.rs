@@ -67,7 +67,7 @@ pub(crate) fn goals(book: &Book, sizes: &Sizes) -> Vec<Goal> {
     );
     for (figure, size) in [("sparse", few), ("grow sparse", many)] {
         let subject = if size == few { Guest } else { Keyed };
-        let what = format!("CPU per message, sparse, {size} sockets, against the bare relay");
+        let what = format!("CPU per message, sparse, {} sockets, against the bare relay", count(size));
         most(what, book.ratio((figure, subject, size), (figure, Bare, size)), 1.15, 1.4, " ×");
     }
     let what = "CPU per message, bursts, against the bare relay that gathers".to_owned();
@@ -77,12 +77,18 @@ pub(crate) fn goals(book: &Book, sizes: &Sizes) -> Vec<Goal> {
         most(what, book.ratio((figure, PeerJs, few), (figure, Node, few)), goal, acceptable, " ×");
     }
     for rate in &sizes.rates {
-        let what = format!("p99.9 at {rate} calls/s, against the bare relay");
+        let what = format!("p99.9 at {} calls/s, against the bare relay", count(*rate));
         most(what, book.ratio(("p99.9", Guest, *rate), ("p99.9", Bare, *rate)), 1.5, 3.0, " ×");
     }
     if let [small, .., large] = sizes.rooms.as_slice() {
         let ratio = book.ratio(("join", Keyed, *large), ("join", Keyed, *small));
-        most(format!("a join, CPU per member told: room of {large} against {small}"), ratio, 1.1, 1.5, " ×");
+        most(
+            format!("a join, CPU per member told: room of {} against {}", count(*large), count(*small)),
+            ratio,
+            1.1,
+            1.5,
+            " ×",
+        );
         let ratio = book.ratio(("join bytes", Keyed, *large), ("join bytes", Keyed, *small));
         most("the same, bytes per member told".into(), ratio, 1.1, 1.5, " ×");
     }
