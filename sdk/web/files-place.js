@@ -225,6 +225,8 @@ export class FilePlace {
   #bytes = 0;
   /** @type {Uint8Array} */
   #hash = chainStart();
+  /** All of it was there before its sender knew. */
+  #closed = false;
   /** Whoever writes is done. */
   #idle = Promise.resolve();
 
@@ -264,7 +266,9 @@ export class FilePlace {
         this.#hash = hash;
       },
       whole: async () => {
-        await this.#stream.close().finally(release);
+        if (!this.#closed) await this.#stream.close().finally(release);
+        this.#closed = true;
+        release();
         return null;
       },
       part: async () => release(),

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 
-import { MemoryPlace } from '../files-place.js';
+import { FilePlace, MemoryPlace } from '../files-place.js';
 import { receiveFiles } from '../files-receive.js';
 import { ANNOUNCED_MAX, LABEL, PIECE_BYTES, WINDOW_BYTES, chainOf, fromReceiver, fromSender, hex, isPath } from '../files-rules.js';
 import { sendFiles } from '../files-send.js';
@@ -74,6 +74,45 @@ test('what was cut goes on where it stopped, over another connection, and is che
   const [again] = await fourth.receiving.done;
   assert.deepEqual(new Uint8Array(await again.blob.arrayBuffer()), bytes(3_000_000, 7));
   assert.equal(fourth.wire.bytes, 3_000_000);
+});
+
+test('a file goes on only when what came before the cut is written, however slow the disk', async () => {
+  const disk = new Uint8Array(3_000_000);
+  let closed = 0;
+  let turn = Promise.resolve();
+  const stream = {
+    write: ({ position, data }) => (turn = turn.then(() => new Promise((resolve) => setTimeout(resolve, 5))).then(() => disk.set(data, position))),
+    truncate: async () => void disk.fill(0),
+    close: async () => void (closed += 1),
+    abort: async () => {},
+  };
+  const place = new FilePlace(stream);
+  const file = new File([bytes(3_000_000)], 'film');
+  const first = await offered([file]);
+  first.receiving.on('progress', ({ moved }) => moved > 300_000 && first.wire.cut());
+  await first.receiving.accept(place);
+  await assert.rejects(first.sending.done, { reason: 'closed' });
+  // What waits for the disk is still on its way there.
+  const second = await offered([file]);
+  await second.receiving.accept(place);
+  await second.sending.done;
+  assert.deepEqual([Buffer.compare(disk, bytes(3_000_000)), closed], [0, 1]);
+  assert.ok(second.wire.bytes <= 2_700_000, `${second.wire.bytes} crossed again`);
+});
+
+test('two transfers that go on with the same bytes in memory do not harm each other', async () => {
+  const file = new File([bytes(1_000_000)], 'film');
+  const place = new MemoryPlace();
+  const cut = await offered([file]);
+  cut.receiving.on('progress', ({ moved }) => moved > 500_000 && cut.wire.cut());
+  await cut.receiving.accept(place);
+  await assert.rejects(cut.receiving.done, { reason: 'closed' });
+  const both = await Promise.all([offered([file]), offered([file])]);
+  await Promise.all(both.map(({ receiving }) => receiving.accept(place)));
+  for (const { receiving } of both) {
+    const [{ blob }] = await receiving.done;
+    assert.deepEqual(new Uint8Array(await blob.arrayBuffer()), bytes(1_000_000));
+  }
 });
 
 test('a sender waits for a slow disk, and no more than a window is under way', async () => {
