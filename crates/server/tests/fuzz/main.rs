@@ -8,6 +8,7 @@
 mod code;
 mod dialects;
 mod envelope;
+mod files;
 mod frame;
 mod hub;
 mod peer;
@@ -25,9 +26,10 @@ const FILE_BYTES_MAX: usize = 8 * 1024;
 /// A target's name and its body.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 16] = [
+const TARGETS: [Target; 17] = [
     ("code", code::run),
     ("envelope", envelope::run),
+    ("files", files::run),
     ("frame", frame::run),
     ("hub", hub::run),
     ("manamesh", |data| dialects::run_in(Dialect::ManaMesh, data)),

@@ -1,6 +1,6 @@
 //! `wigwag send`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -10,9 +10,10 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
-use wigwag::files::{Files, GatherError, Reason, TransferError, WordCode};
+use wigwag::files::{Files, GatherError, Progress, Reason, TransferError, WordCode};
 use wigwag::{CallError, Connection, ConnectionState, JoinOptions, Member, Wigwag};
 
 use super::meet::Meeting;
@@ -292,6 +293,8 @@ async fn to_many(meeting: &mut Meeting, files: &Arc<Files>, keep: bool, show: &m
     let mut sending = JoinSet::new();
     let (mut arrived, mut refused) = (false, None);
     let mut until = None;
+    let (tell, mut told) = mpsc::channel(RECEIVERS_MAX);
+    let mut under_way = BTreeMap::new();
     loop {
         if keep || !sending.is_empty() {
             until = None;
@@ -310,15 +313,31 @@ async fn to_many(meeting: &mut Meeting, files: &Arc<Files>, keep: bool, show: &m
                 let peer = connection.peer().as_str().to_owned();
                 show.say("connected", json!({"peer": peer}), &format!("{peer} is here: it is asked."))?;
                 let files = Arc::clone(files);
+                let tell = tell.clone();
                 sending.spawn(async move {
                     let sent = match connection.send_files(&files).await {
-                        Ok(mut transfer) => transfer.finished().await,
+                        Ok(mut transfer) => {
+                            while transfer.changed().await {
+                                // What is shown may be a moment old.
+                                let _ = tell.try_send((connection.clone(), transfer.progress()));
+                            }
+                            transfer.finished().await
+                        }
                         Err(_) => Err(TransferError::Cut),
                     };
                     (connection, sent)
                 });
             }
+            Some((connection, progress)) = told.recv() => {
+                let party = of(&connection);
+                if under_way.contains_key(&party) || under_way.len() < RECEIVERS_MAX {
+                    under_way.insert(party, progress);
+                }
+                show.progress(&all(under_way.values()))?;
+            }
             Some(Ok((connection, sent))) = sending.join_next() => {
+                while told.try_recv().is_ok() {}
+                under_way.remove(&of(&connection));
                 let peer = connection.peer().as_str();
                 match sent {
                     Ok(summary) => {
@@ -340,6 +359,27 @@ async fn to_many(meeting: &mut Meeting, files: &Arc<Files>, keep: bool, show: &m
             () = session::interrupted() => return Ok(if arrived { Exit::Done } else { Exit::Interrupted }),
         }
     }
+}
+
+/// Which of several receivers.
+fn of(connection: &Connection) -> (String, String) {
+    (connection.peer().as_str().to_owned(), connection.device().to_owned())
+}
+
+/// Several transfers of the same, as one.
+fn all<'p>(transfers: impl Iterator<Item = &'p Progress>) -> Progress {
+    transfers
+        .cloned()
+        .reduce(|one, other| Progress {
+            accepted: one.accepted || other.accepted,
+            files: one.files + other.files,
+            files_total: one.files_total + other.files_total,
+            bytes: one.bytes + other.bytes,
+            bytes_total: one.bytes_total + other.bytes_total,
+            crossed: one.crossed + other.crossed,
+            path: one.path,
+        })
+        .unwrap_or_default()
 }
 
 /// In a room of a code: who has nothing to send itself.
