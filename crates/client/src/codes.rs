@@ -30,8 +30,8 @@ const GATHER: Duration = Duration::from_secs(5);
 /// How long the offerer tries once it has the answer.
 const COMPLETE: Duration = Duration::from_secs(30);
 
-/// How long the acceptor waits for people to carry its answer.
-const ACCEPT: Duration = Duration::from_secs(600);
+/// How long the acceptor waits for people to carry its answer: the engine's DTLS gives up 40 s after the answer was made, whoever begins.
+const ACCEPT: Duration = Duration::from_secs(38);
 
 /// Why nothing came of a code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,7 +165,9 @@ impl Codes {
             return Err(CodeError::Own);
         }
         let (pc, mut events) = self.0.engine.connect(self.0.settings.lock().clone());
-        pc.describe(Description::offer(offer.sdp())).await?;
+        // Whoever begins with DTLS gives up first, so that is for the one who has both codes at once.
+        let patient = offer.sdp().replace("a=setup:actpass", "a=setup:active");
+        pc.describe(Description::offer(patient)).await?;
         let sdp = gathered(&pc, &mut events).await?;
         let code = Code::answer(&sdp, offer.tag())?;
         let half = Half { pc, events, main: None, sdp };
@@ -211,7 +213,8 @@ impl AnswerCode {
         self.code.as_str()
     }
 
-    /// Returns when the other side has read the answer and the connection is open; people have ten minutes for that.
+    /// Returns when the other side has read the answer and the connection is open. People have 38 seconds for that, which is as long as the
+    /// engine waits; an offer waits as long as its program does, so where codes travel slowly a browser should be the one who answers.
     pub async fn opened(self) -> Result<Connection, CodeError> {
         self.opened.await.unwrap_or(Err(CodeError::Call(CallError::Closed)))
     }
