@@ -52,6 +52,18 @@ impl Game {
         }
     }
 
+    /// Those play who are in the room.
+    fn seat(&mut self, room: &Room, me: &str) {
+        let mut here: Vec<String> = room.view().members().into_iter().map(|member| member.id).collect();
+        here.push(me.to_owned());
+        for player in self.players.clone() {
+            if !here.contains(&player) {
+                self.leave(&player);
+            }
+        }
+        here.into_iter().for_each(|who| self.join(who));
+    }
+
     fn leave(&mut self, who: &str) {
         let Some(place) = self.players.iter().position(|player| player == who) else { return };
         self.players.remove(place);
@@ -71,15 +83,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let room = w.join(&room).await?;
     println!("I am {me}{}", if room.view().mine() { ", the host" } else { "" });
 
-    let mut game = Game::new(me.clone());
+    // What happens from here on is heard; what happened before is in the view.
+    let (mut events, mut lines) = (room.events(), BufReader::new(stdin()).lines());
+    let mut game = state(&room).unwrap_or_else(|| Game::new(me.clone()));
     if room.view().mine() {
-        // A room that stood empty for a while still has its game.
-        game = left_by_the_last_host(&room).unwrap_or(game);
-        game.join(me.clone());
+        game.seat(&room, &me);
         tell(&room, &game, &me).await?;
+    } else if state(&room).is_some() {
+        show(&game, &me);
     }
 
-    let (mut events, mut lines) = (room.events(), BufReader::new(stdin()).lines());
     loop {
         let before = game.clone();
         tokio::select! {
@@ -113,13 +126,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 // The host is gone. The next one takes over what it left.
                 Some(RoomEvent::Host { mine: true, .. }) => {
                     println!("I am the host now");
-                    game = left_by_the_last_host(&room).unwrap_or(game);
-                    let here: Vec<String> = room.view().members().into_iter().map(|member| member.id).collect();
-                    for player in game.players.clone() {
-                        if player != me && !here.contains(&player) {
-                            game.leave(&player);
-                        }
-                    }
+                    game = state(&room).unwrap_or(game);
+                    game.seat(&room, &me);
+                    tell(&room, &game, &me).await?;
+                    continue;
                 }
                 Some(RoomEvent::Closed { why, .. }) => return Err(why.into()),
                 Some(_) => {}
@@ -134,8 +144,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the room keeps for its next host.
-fn left_by_the_last_host(room: &Room) -> Option<Game> {
+/// The game as the host last told it, which the room keeps for the next one.
+fn state(room: &Room) -> Option<Game> {
     serde_json::from_str(room.view().state?.get()).ok()
 }
 

@@ -17,7 +17,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Whole programs are in the folder `examples`: a chat without a server in the middle (`chat`), a game that outlives its host (`game`), a program
+//! Whole programs are in the folder `examples`: a chat without a server in the middle (`chat`), a place to drop files (`drop`), a game that outlives its host (`game`), a program
 //! and a web page that talk (`page`).
 //!
 //! Where no path leads from one to the other, messages go by way of the server, sealed, until one does ([`Connection::path`],

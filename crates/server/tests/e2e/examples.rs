@@ -61,6 +61,20 @@ async fn friends_in_a_chat_hear_each_other_and_see_each_other_go() {
     ann.until(&format!("{bobs} went")).await;
 }
 
+#[tokio::test]
+async fn what_is_dropped_arrives_in_the_folder_of_the_one_who_waits() {
+    let server = Wigwag::new().set("ice.stun", "").start().await;
+    let (inbox, outbox) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let note = outbox.path().join("note.txt");
+    std::fs::write(&note, "to be dropped").unwrap();
+    let mut waiting = example(&server, "drop", &["into", inbox.path().to_str().unwrap()]);
+    let id = waiting.said().await.replace("I am ", "");
+    let sent = example(&server, "drop", &["to", &id, note.to_str().unwrap()]).run("").await;
+    assert_eq!((sent.code, sent.out.trim()), (0, "13 bytes are there"), "{}", sent.err);
+    waiting.until("it is whole").await;
+    assert_eq!(std::fs::read_to_string(inbox.path().join("note.txt")).unwrap(), "to be dropped");
+}
+
 /// Runs one of `crates/client/examples`.
 fn example(server: &Server, name: &str, args: &[&str]) -> Running {
     let child = Command::new(built(name))
