@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use wigwag::{Builder, Engine, IceServer, Loopback, Native, State, Wigwag};
 use wigwag_rtc::{Events, Order, PeerConnection, Settings};
@@ -28,8 +29,9 @@ async fn a_connection_that_stands_searches_with_the_newest_credentials() {
     let _ours = ours.unwrap();
     let first = watched.begun();
     assert_eq!(first[0].urls, ["turn:127.0.0.1:9"]);
-    // Whoever comes back is given credentials of a later time.
-    let second = first[0].username.clone();
+    // Whoever comes back is given credentials of a later time, if it is another second.
+    let (second, made) = (first[0].username.clone(), seconds());
+    until("another second", async || seconds() > made).await;
     server.kill().await;
     let _server = serve().listen(at).start().await;
     soon("a way back", alice.wait_for(|status| status.state == State::Open)).await.unwrap();
@@ -88,6 +90,10 @@ impl Engine for Watched {
         });
         (outer, events)
     }
+}
+
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 fn builder(server: &Server) -> Builder {
