@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use wigwag::Connection;
+use wigwag::{Connection, Incoming, Knock};
 
 use crate::args::ForwardArgs;
 use crate::exit::{Exit, Failure};
@@ -44,12 +44,14 @@ pub(crate) fn run(args: &ForwardArgs) -> Result<Exit, Failure> {
                 // One of the two is there: clap sees to it.
                 let to = to.clone().unwrap_or_default();
                 let (me, who) = (client.id(), args.from.as_deref());
+                // Before anybody can know whom to call.
+                let incoming = client.incoming().await;
                 let words = format!(
                     "I am {me}, and offer {to}.\nOn the other machine: wigwag forward {me} --listen 127.0.0.1:PORT"
                 );
                 notes.tell(&words, &json!({"type": "offering", "to": to, "id": me}));
                 tokio::select! {
-                    exit = offer(&client, &to, who, notes) => exit,
+                    exit = offer(incoming, &to, who, notes) => exit,
                     () = session::interrupted() => Ok(Exit::Done),
                 }
             }
@@ -82,23 +84,20 @@ async fn bring(listener: &TcpListener, connection: &Connection, notes: Notes) ->
 }
 
 /// Each channel of somebody who may becomes a connection to the port.
-async fn offer(client: &wigwag::Wigwag, to: &str, only: Option<&str>, notes: Notes) -> Result<Exit, Failure> {
+async fn offer(mut incoming: Incoming, to: &str, only: Option<&str>, notes: Notes) -> Result<Exit, Failure> {
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
-            connection = session::first(client, only) => {
-                let connection = connection?;
-                let id = connection.peer().as_str();
-                let device = connection.device();
-                notes.tell(&format!("{id} is connected."), &json!({"type": "connected", "id": id, "device": device}));
-                tasks.spawn(serve(connection, to.to_owned(), notes));
-            }
+            knock = session::knock(&mut incoming, only) => drop(tasks.spawn(serve(knock?, to.to_owned(), notes))),
             Some(_) = tasks.join_next() => {}
         }
     }
 }
 
-async fn serve(connection: Connection, to: String, notes: Notes) {
+async fn serve(knock: Knock, to: String, notes: Notes) {
+    let Ok(connection) = knock.accept().await else { return };
+    let (id, device) = (connection.peer().as_str(), connection.device());
+    notes.tell(&format!("{id} is connected."), &json!({"type": "connected", "id": id, "device": device}));
     let mut tasks = JoinSet::new();
     while let Some(channel) = connection.accept_channel().await {
         while tasks.try_join_next().is_some() {}

@@ -27,10 +27,12 @@ pub(crate) fn run(args: &PipeArgs) -> Result<Exit, Failure> {
         let connection = match &args.id {
             Some(id) => session::connect(&client, id, args.peer.timeout).await?,
             None => {
+                // Before anybody can know whom to call.
+                let mut incoming = client.incoming().await;
                 let me = client.id();
                 let words = format!("I am {me}\nOn the other machine: wigwag pipe {me}");
                 notes.tell(&words, &json!({"type": "waiting", "id": me}));
-                session::first(&client, args.from.as_deref()).await?
+                session::first(&mut incoming, args.from.as_deref()).await?
             }
         };
         if args.json {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use tokio::runtime::Runtime;
-use wigwag::{AskError, CallError, Connection, FilePins, Loopback, OpenError, Status, Wigwag};
+use wigwag::{AskError, CallError, Connection, FilePins, Incoming, Knock, Loopback, OpenError, Status, Wigwag};
 
 use crate::args::{DEFAULT_SERVER, PeerArgs};
 use crate::exit::{Exit, Failure};
@@ -107,14 +107,21 @@ pub(crate) async fn interrupted() {
 }
 
 /// The first connection of somebody who may come.
-pub(crate) async fn first(client: &Wigwag, only: Option<&str>) -> Result<Connection, Failure> {
-    let mut incoming = client.incoming().await;
-    while let Some(knock) = incoming.next().await {
-        if only.is_some_and(|only| only != knock.peer().as_str()) {
-            knock.decline("Somebody else is expected here.").await;
-        } else if let Ok(connection) = knock.accept().await {
+pub(crate) async fn first(incoming: &mut Incoming, only: Option<&str>) -> Result<Connection, Failure> {
+    loop {
+        if let Ok(connection) = knock(incoming, only).await?.accept().await {
             return Ok(connection);
         }
+    }
+}
+
+/// The next of those who may come. Dropping the future loses nothing.
+pub(crate) async fn knock(incoming: &mut Incoming, only: Option<&str>) -> Result<Knock, Failure> {
+    while let Some(knock) = incoming.next().await {
+        if only.is_none_or(|only| only == knock.peer().as_str()) {
+            return Ok(knock);
+        }
+        tokio::spawn(knock.decline("Somebody else is expected here."));
     }
     Err(Exit::Failed.because(anyhow!("the client was closed")))
 }

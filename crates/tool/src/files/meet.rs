@@ -29,13 +29,19 @@ pub(super) struct Meeting {
 }
 
 impl Meeting {
-    /// Meets those of a room who are wanted.
-    pub(super) async fn new(client: &Wigwag, room: Room, patience: Duration, wants: fn(&Member) -> bool) -> Self {
+    /// Meets those of a room who are wanted. `incoming` is older than our place in the room: whoever is there calls as soon as we are seen.
+    pub(super) fn new(
+        client: &Wigwag,
+        incoming: Incoming,
+        room: Room,
+        patience: Duration,
+        wants: fn(&Member) -> bool,
+    ) -> Self {
         Self {
             client: client.clone(),
             events: room.events(),
             room,
-            incoming: client.incoming().await,
+            incoming,
             wants,
             patience,
             known: BTreeSet::new(),

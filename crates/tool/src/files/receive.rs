@@ -67,8 +67,8 @@ enum Way {
 }
 
 async fn way(client: &Wigwag, place: Option<Place>, args: &ReceiveArgs, show: &mut Show<'_>) -> Result<Way, Failure> {
+    let incoming = client.incoming().await;
     let Some(place) = place else {
-        let incoming = client.incoming().await;
         let (id, flags) = (client.id(), session::server_flags(&args.peer));
         let words = format!("I am {id}\nOn the other machine:\n\n  wigwag send {flags}FILE… {id}\n");
         show.say("waiting", json!({"id": id}), &words)?;
@@ -81,7 +81,7 @@ async fn way(client: &Wigwag, place: Option<Place>, args: &ReceiveArgs, show: &m
         Place::Room(name) => (client.join_with(&name, options).await, |_| true),
         Place::JoinCode(code) => (client.join_by_code(&code, options).await, |_| true),
     };
-    let meeting = Meeting::new(client, room.map_err(session::refused)?, args.peer.timeout, wants).await;
+    let meeting = Meeting::new(client, incoming, room.map_err(session::refused)?, args.peer.timeout, wants);
     show.say("waiting", json!({}), "Waiting for the other side. Control and C ends it.")?;
     Ok(Way::Meeting(meeting))
 }
@@ -95,11 +95,9 @@ impl Way {
         };
         loop {
             tokio::select! {
-                knock = incoming.next() => {
-                    let Some(knock) = knock else { return Err(Exit::Failed.because(anyhow!("the client was closed"))) };
-                    if only.as_deref().is_some_and(|only| only != knock.peer().as_str()) {
-                        knock.decline("Somebody else is expected here.").await;
-                    } else if tries.len() < OFFERS_MAX {
+                knock = session::knock(incoming, only.as_deref()) => {
+                    let knock = knock?;
+                    if tries.len() < OFFERS_MAX {
                         tries.spawn(knock.accept());
                     }
                 }

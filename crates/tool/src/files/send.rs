@@ -184,6 +184,7 @@ async fn to_code(
     let secret = secret(code.clone()).await?;
     let offered = json!({"files": {"name": files.name(), "files": files.count(), "bytes": files.bytes()}});
     let options = JoinOptions { me: Some(offered), ..JoinOptions::default() };
+    let incoming = client.incoming().await;
     let room = client.join_secret(&secret, TITLE, options).await.map_err(session::refused)?;
     let mut words = format!(
         "On the other machine:\n\n  wigwag receive {}{}\n\nOr type the four words on {} in a browser.",
@@ -195,7 +196,7 @@ async fn to_code(
         words.push_str("\nControl and C ends it.");
     }
     show.say("code", json!({"code": code.as_str()}), &words)?;
-    let mut meeting = Meeting::new(client, room, args.peer.timeout, is_receiver).await;
+    let mut meeting = Meeting::new(client, incoming, room, args.peer.timeout, is_receiver);
     let sent = if args.keep {
         to_many(&mut meeting, files, true, show).await
     } else {
@@ -278,11 +279,12 @@ async fn to_room(
     let me =
         json!({"name": "wigwag send", "files": {"name": files.name(), "files": files.count(), "bytes": files.bytes()}});
     let options = JoinOptions { me: Some(me), ..JoinOptions::default() };
+    let incoming = client.incoming().await;
     let room = client.join_with(name, options).await.map_err(session::refused)?;
     if room.view().members().is_empty() {
         show.say("alone", json!({"room": name}), &format!("Nobody is in {name} yet. Waiting; Control and C ends it."))?;
     }
-    let mut meeting = Meeting::new(client, room, args.peer.timeout, |_| true).await;
+    let mut meeting = Meeting::new(client, incoming, room, args.peer.timeout, |_| true);
     let sent = to_many(&mut meeting, files, args.keep, show).await;
     meeting.leave().await;
     sent
