@@ -16,7 +16,9 @@ pub(crate) fn browsers(house: &House, tally: &mut Tally) -> Result<()> {
     let mut install = house.command("npm");
     run(install.arg("ci").current_dir(&folder)).context("npm is needed (Debian: apt install npm)")?;
     let mut tests = house.command("node");
-    tests.args(["--test", "--test-concurrency=2", "--test-timeout=300000", "--test-reporter=spec"]).current_dir(&folder);
+    tests
+        .args(["--test", "--test-concurrency=2", "--test-timeout=300000", "--test-reporter=spec"])
+        .current_dir(&folder);
     finish(house, &mut tests, tally)
 }
 
@@ -35,7 +37,9 @@ pub(crate) fn native(house: &House, tally: &mut Tally) -> Result<()> {
     let mut install = house.command("npm");
     run(install.arg("ci").current_dir(&folder)).context("npm is needed (Debian: apt install npm)")?;
     let mut tests = house.command("node");
-    tests.args(["--test", "--test-concurrency=2", "--test-timeout=300000", "--test-reporter=spec"]).current_dir(&folder);
+    tests
+        .args(["--test", "--test-concurrency=2", "--test-timeout=300000", "--test-reporter=spec"])
+        .current_dir(&folder);
     tests.env("RTC_PROBE", house.built("examples/rtc-probe")).env("WIGWAG_BIN", house.built("wigwag"));
     tests.env("EXAMPLE_PAGE", house.built("examples/page"));
     if run_lines(&mut tests, |line| tally.read(line))? {
