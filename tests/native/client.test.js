@@ -1,35 +1,21 @@
 // The native client's commands opposite a page with the browser SDK, over the running server.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { examplePage } from './support/binary.js';
 import { BROWSERS, launch } from './support/browser.js';
 import { Wigwag } from './support/program.js';
 import { DEADLINE_MS } from './support/queue.js';
+import { Town } from './support/town.js';
 
-/** @type {Wigwag} */
-let server;
-/** Pages come from an origin of their own, as those of apps do. */
-const site = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<!doctype html><title>test</title>'));
-
-before(async () => {
-  await once(site.listen(0, '127.0.0.1'), 'listening');
-  server = new Wigwag(['serve', '--listen', '127.0.0.1:0', '--data', ':memory:', '--set', 'ice.stun='], {});
-  server.port = await server.told(/listening at=127\.0\.0\.1:(\d+)/);
-});
-after(async () => {
-  await server?.end();
-  site.close();
-});
+/** @type {Town} */
+let town;
+before(async () => { town = await Town.open(); });
+after(() => town?.end());
 
 test('the example of a page and a program: every page that looks on sees what another one raises', async (t) => {
-  const program = new Wigwag([`127.0.0.1:${server.port}`], {}, examplePage());
+  const program = new Wigwag([`127.0.0.1:${town.port}`], {}, examplePage());
   t.after(() => program.end());
   const link = await program.written(/^Open (\S+)/m);
   const browser = await launch('chromium');
@@ -49,7 +35,7 @@ for (const name of BROWSERS) {
     after(() => browser?.close());
 
     test('a page connects to a program, and bytes cross both ways', async (t) => {
-      const pipe = await client(t, ['pipe']);
+      const pipe = await town.command(t, ['pipe']);
       const id = await pipe.told(/^I am (\S+)/m);
       const page = await open(t, browser);
       const told = page.evaluate(async (whom) => {
@@ -80,7 +66,7 @@ for (const name of BROWSERS) {
         }));
         return globalThis.w.id;
       });
-      const pipe = await client(t, ['pipe', id]);
+      const pipe = await town.command(t, ['pipe', id]);
       pipe.child.stdin.end('hello');
       const { text, from } = await page.evaluate(() => globalThis.heard);
       assert.equal(text, 'hello');
@@ -104,26 +90,12 @@ const press = (page) => page.evaluate(() => document.querySelector('#raise').cli
 const shows = (page, count) => page.waitForFunction(
   (wanted) => document.querySelector('#count').value === wanted, { timeout: DEADLINE_MS, polling: 'mutation' }, count);
 
-/** A command under an identity of its own. */
-async function client(t, args) {
-  const home = await mkdtemp(join(tmpdir(), 'wigwag-client-'));
-  const command = new Wigwag(args, { XDG_DATA_HOME: home, WIGWAG_SERVER: `127.0.0.1:${server.port}` });
-  t.after(async () => {
-    await command.end();
-    await rm(home, { recursive: true });
-  });
-  return command;
-}
-
 /** A page whose `w` is a client of the server. */
 async function open(t, browser) {
-  const context = await browser.createBrowserContext();
-  t.after(() => context.close().catch(() => {}));
-  const page = await context.newPage();
-  await page.goto(`http://127.0.0.1:${site.address().port}/`);
+  const page = await town.page(t, browser);
   await page.evaluate(async (port) => {
     const { Wigwag } = await import(`http://127.0.0.1:${port}/wigwag.js`);
     globalThis.w = await Wigwag.open({ servers: `ws://127.0.0.1:${port}/v1` });
-  }, server.port);
+  }, town.port);
   return page;
 }

@@ -2,33 +2,21 @@
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { BROWSERS, launch } from './support/browser.js';
-import { Wigwag } from './support/program.js';
 import { DEADLINE_MS } from './support/queue.js';
+import { Town } from './support/town.js';
 
 const ROOM = 'abcdefgh234567ab';
 
-/** @type {Wigwag} */
-let server;
-/** Pages come from an origin of their own, as those of apps do. */
-const site = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<!doctype html><title>test</title>'));
-
-before(async () => {
-  await once(site.listen(0, '127.0.0.1'), 'listening');
-  server = new Wigwag(['serve', '--listen', '127.0.0.1:0', '--data', ':memory:', '--set', 'ice.stun='], {});
-  server.port = await server.told(/listening at=127\.0\.0\.1:(\d+)/);
-});
-after(async () => {
-  await server?.end();
-  site.close();
-});
+/** @type {Town} */
+let town;
+before(async () => { town = await Town.open(); });
+after(() => town?.end());
 
 for (const name of BROWSERS) {
   describe(`files between wigwag and ${name}`, () => {
@@ -42,7 +30,7 @@ for (const name of BROWSERS) {
       await mkdir(join(side, 'trip/deep'), { recursive: true });
       await writeFile(join(side, 'trip/deep/film ☕.bin'), film);
       await writeFile(join(side, 'trip/empty'), '');
-      const sending = await command(t, ['send', 'trip'], side);
+      const sending = await town.command(t, ['send', 'trip'], side);
       const code = await sending.written(/([a-z]+-[a-z]+-[a-z]+-[a-z]+)/);
       const page = await open(t, browser);
       const got = await page.evaluate(async (typed) => {
@@ -81,7 +69,7 @@ for (const name of BROWSERS) {
       });
       const film = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 7) % 251);
       await writeFile(join(side, 'film.bin.wigwag-part'), film.subarray(0, 2_000_000));
-      const receiving = await command(t, ['receive', code.toUpperCase().replaceAll('-', ' '), '--json'], side);
+      const receiving = await town.command(t, ['receive', code.toUpperCase().replaceAll('-', ' '), '--json'], side);
       await page.evaluate(() => globalThis.sent.then(() => {}));
       assert.equal(await receiving.ended, 0, receiving.out + receiving.err);
       assert.equal(sha256(await readFile(join(side, 'film.bin'))), sha256(film));
@@ -92,12 +80,9 @@ for (const name of BROWSERS) {
     test('the page of the server gets a file by its link', async (t) => {
       const side = await folder(t);
       await writeFile(join(side, 'notes.txt'), 'from the program');
-      const link = `http://127.0.0.1:${server.port}/#${ROOM}`;
-      const context = await browser.createBrowserContext();
-      t.after(() => context.close().catch(() => {}));
-      const page = await context.newPage();
-      await page.goto(link);
-      const sending = await command(t, ['send', 'notes.txt', link], side);
+      const link = `http://127.0.0.1:${town.port}/#${ROOM}`;
+      const page = await town.page(t, browser, link);
+      const sending = await town.command(t, ['send', 'notes.txt', link], side);
       await page.waitForSelector('a[download="notes.txt"]', { timeout: DEADLINE_MS });
       assert.equal(await sending.ended, 0, sending.out + sending.err);
     });
@@ -105,12 +90,9 @@ for (const name of BROWSERS) {
     test('the page of the server takes four words, and makes them', async (t) => {
       const side = await folder(t);
       await writeFile(join(side, 'notes.txt'), 'from the program');
-      const context = await browser.createBrowserContext();
-      t.after(() => context.close().catch(() => {}));
-      const page = await context.newPage();
-      await page.goto(`http://127.0.0.1:${server.port}/`);
+      const page = await town.page(t, browser, `http://127.0.0.1:${town.port}/`);
       await page.waitForSelector('body[data-view="alone"]', { timeout: DEADLINE_MS });
-      const sending = await command(t, ['send', 'notes.txt'], side);
+      const sending = await town.command(t, ['send', 'notes.txt'], side);
       await page.type('#join-code', await sending.written(/([a-z]+-[a-z]+-[a-z]+-[a-z]+)/));
       await page.keyboard.press('Enter');
       await page.waitForSelector('.by-words .file .file button.main', { timeout: DEADLINE_MS });
@@ -125,22 +107,11 @@ for (const name of BROWSERS) {
         field.dispatchEvent(new Event('change'));
       });
       const words = await page.waitForSelector('.by-words .code', { timeout: DEADLINE_MS });
-      const receiving = await command(t, ['receive', '--yes', ...(await words.evaluate(({ textContent }) => textContent)).split(' ')], side);
+      const receiving = await town.command(t, ['receive', '--yes', ...(await words.evaluate(({ textContent }) => textContent)).split(' ')], side);
       assert.equal(await receiving.ended, 0, receiving.out + receiving.err);
       assert.equal(await readFile(join(side, 'letter.txt'), 'utf8'), 'from the page');
     });
   });
-}
-
-/** A command under an identity of its own, in this folder. */
-async function command(t, args, cwd) {
-  const home = await mkdtemp(join(tmpdir(), 'wigwag-files-'));
-  const program = new Wigwag(args, { XDG_DATA_HOME: home, WIGWAG_SERVER: `127.0.0.1:${server.port}` }, undefined, cwd);
-  t.after(async () => {
-    await program.end();
-    await rm(home, { recursive: true });
-  });
-  return program;
 }
 
 async function folder(t) {
@@ -151,15 +122,12 @@ async function folder(t) {
 
 /** A page whose `w` is a client of the server, and which knows of files. */
 async function open(t, browser) {
-  const context = await browser.createBrowserContext();
-  t.after(() => context.close().catch(() => {}));
-  const page = await context.newPage();
-  await page.goto(`http://127.0.0.1:${site.address().port}/`);
+  const page = await town.page(t, browser);
   await page.evaluate(async (port) => {
     const { Wigwag: Client } = await import(`http://127.0.0.1:${port}/wigwag.js`);
     globalThis.files = await import(`http://127.0.0.1:${port}/wigwag/files.js`);
     globalThis.w = await Client.open({ servers: `ws://127.0.0.1:${port}/v1` });
-  }, server.port);
+  }, town.port);
   return page;
 }
 

@@ -1,37 +1,27 @@
 // A native program and a page between which no path leads: they talk by way of the running server, and leave it when a path appears.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { launch } from './support/browser.js';
 import { Gate } from './support/gate.js';
-import { Wigwag } from './support/program.js';
+import { Town } from './support/town.js';
 
-/** @type {Wigwag} */
-let server;
+/** @type {Town} */
+let town;
 let browser;
-const site = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<!doctype html><title>test</title>'));
 
 before(async () => {
   browser = await launch('chromium');
-  await once(site.listen(0, '127.0.0.1'), 'listening');
-  const fast = ['--set', 'limits.relay_bytes_per_second=8388608', '--set', 'limits.relay_bytes_burst=4194304'];
-  server = new Wigwag(['serve', '--listen', '127.0.0.1:0', '--data', ':memory:', '--set', 'ice.stun=', ...fast], {});
-  server.port = await server.told(/listening at=127\.0\.0\.1:(\d+)/);
+  town = await Town.open('--set', 'limits.relay_bytes_per_second=8388608', '--set', 'limits.relay_bytes_burst=4194304');
 });
 after(async () => {
   await browser?.close();
-  await server?.end();
-  site.close();
+  await town?.end();
 });
 
 test('where no path leads, a page and a program talk by way of the server', async (t) => {
-  const pipe = await client(t, ['pipe']);
+  const pipe = await town.command(t, ['pipe']);
   const id = await pipe.told(/^I am (\S+)/m);
   const page = await open(t);
   const told = page.evaluate(async (whom) => {
@@ -59,7 +49,7 @@ test('a program that calls a page goes by way of the server, too', async (t) => 
     }));
     return globalThis.w.id;
   });
-  const pipe = await client(t, ['pipe', id]);
+  const pipe = await town.command(t, ['pipe', id]);
   pipe.child.stdin.end('there and back');
   assert.equal(await pipe.ended, 0);
   assert.equal(pipe.out, 'there and back');
@@ -68,7 +58,7 @@ test('a program that calls a page goes by way of the server, too', async (t) => 
 test('no line is lost, doubled or out of order when a direct path opens in the middle, dies, and opens again', async (t) => {
   const gate = new Gate();
   t.after(() => gate.stop());
-  const pipe = await client(t, ['pipe']);
+  const pipe = await town.command(t, ['pipe']);
   const id = await pipe.told(/^I am (\S+)/m);
   const page = await open(t);
   await gate.stand(page);
@@ -91,7 +81,7 @@ test('no line is lost, doubled or out of order when a direct path opens in the m
       }
       return at;
     })();
-  }, id, server.port);
+  }, id, town.port);
   let said = 0;
   const talking = setInterval(() => pipe.say(`${said++}\n`), 5);
   t.after(() => clearInterval(talking));
@@ -116,23 +106,9 @@ test('no line is lost, doubled or out of order when a direct path opens in the m
   assert.equal(pipe.out, lines(count));
 });
 
-/** A command under an identity of its own. */
-async function client(t, args) {
-  const home = await mkdtemp(join(tmpdir(), 'wigwag-client-'));
-  const command = new Wigwag(args, { XDG_DATA_HOME: home, WIGWAG_SERVER: `127.0.0.1:${server.port}` });
-  t.after(async () => {
-    await command.end();
-    await rm(home, { recursive: true });
-  });
-  return command;
-}
-
 /** A page whose `w` is a client of the server; `closed`: nothing but TURN is allowed, and there is none. */
 async function open(t, { closed = false } = {}) {
-  const context = await browser.createBrowserContext();
-  t.after(() => context.close().catch(() => {}));
-  const page = await context.newPage();
-  await page.goto(`http://127.0.0.1:${site.address().port}/`);
+  const page = await town.page(t, browser);
   await page.evaluate(async (port, none) => {
     const { Wigwag } = await import(`http://127.0.0.1:${port}/wigwag.js`);
     class Closed extends RTCPeerConnection {
@@ -141,6 +117,6 @@ async function open(t, { closed = false } = {}) {
       }
     }
     globalThis.w = await Wigwag.open({ servers: `ws://127.0.0.1:${port}/v1`, RTCPeerConnection: none ? Closed : undefined });
-  }, server.port, closed);
+  }, town.port, closed);
   return page;
 }

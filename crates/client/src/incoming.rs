@@ -14,6 +14,9 @@ use wigwag_wire::{PeerId, PublicKey};
 use crate::connection::Connection;
 use crate::post::{Letter, OwnEngine, Post};
 
+/// So many that were let in may be on their way at a time; those who come then wait.
+const OPENING_MAX: usize = 64;
+
 /// Those who want a connection, one after the other. While it is there, somebody answers; when it is dropped, everybody is declined.
 pub struct Incoming {
     knocks: mpsc::Receiver<Knock>,
@@ -42,7 +45,7 @@ impl Incoming {
     pub async fn connection(&mut self) -> Option<Connection> {
         loop {
             tokio::select! {
-                knock = self.knocks.recv() => self.opening.push(Box::pin(knock?.accept())),
+                knock = self.knocks.recv(), if self.opening.len() < OPENING_MAX => self.opening.push(Box::pin(knock?.accept())),
                 Some(opened) = self.opening.next() => {
                     if let Ok(connection) = opened {
                         return Some(connection);

@@ -20,6 +20,9 @@ const LABEL: &str = "tcp";
 /// So many TCP connections at a time.
 const CONNECTIONS_MAX: usize = 128;
 
+/// So many peers that have the port, or are on their way to it.
+const PEERS_MAX: usize = 128;
+
 /// Offers a port to others, or brings one of another machine here.
 pub(crate) fn run(args: &ForwardArgs) -> Result<Exit, Failure> {
     let notes = if args.json { Notes::Json } else { Notes::Words };
@@ -88,7 +91,7 @@ async fn offer(mut incoming: Incoming, to: &str, only: Option<&str>, notes: Note
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
-            knock = session::knock(&mut incoming, only) => drop(tasks.spawn(serve(knock?, to.to_owned(), notes))),
+            knock = session::knock(&mut incoming, only), if tasks.len() < PEERS_MAX => drop(tasks.spawn(serve(knock?, to.to_owned(), notes))),
             Some(_) = tasks.join_next() => {}
         }
     }

@@ -1,15 +1,13 @@
 // What stands between a page and a program: their UDP goes through this process, which can hold all of it back.
 
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
+import { Detour } from '../../../sdk/web/test/detour.js';
 
-export class Gate {
+export class Gate extends Detour {
   blocked = true;
-  #sockets = [];
 
   /** Gives a page `Gated`: what it makes reaches others by ports of this process, and tells nobody where it is itself. */
   async stand(page) {
-    await page.exposeFunction('detour', (address, port) => this.#detour(address, port));
+    await page.exposeFunction('detour', (address, port) => this.around(address, port));
     await page.evaluate(() => {
       const without = (sdp) => sdp.replace(/^a=candidate:.*\r\n/gm, '');
       globalThis.Gated = class extends RTCPeerConnection {
@@ -37,31 +35,5 @@ export class Gate {
         }
       };
     });
-  }
-
-  stop() {
-    for (const socket of this.#sockets.splice(0)) socket.close();
-  }
-
-  /** A port at the same address that leads to this one; each sender has a port of its own there, as behind a router. */
-  async #detour(address, port) {
-    const back = new Map();
-    const front = await this.#open(address, async (bytes, from) => {
-      const key = `${from.address} ${from.port}`;
-      if (!back.has(key)) back.set(key, this.#open(address, (answer) => front.send(answer, from.port, from.address)));
-      (await back.get(key)).send(bytes, port, address);
-    });
-    return front.address().port;
-  }
-
-  async #open(address, heard) {
-    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-    this.#sockets.push(socket);
-    socket.on('message', (bytes, from) => this.blocked || heard(bytes, from));
-    // A port that is closed by now is no matter.
-    socket.on('error', () => {});
-    socket.bind(0, address);
-    await once(socket, 'listening');
-    return socket;
   }
 }

@@ -1,7 +1,7 @@
 //! The native client's examples, each in processes of its own over the running server.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::support::{Server, Wigwag};
 use crate::tool::Running;
@@ -77,15 +77,7 @@ async fn what_is_dropped_arrives_in_the_folder_of_the_one_who_waits() {
 
 /// Runs one of `crates/client/examples`.
 fn example(server: &Server, name: &str, args: &[&str]) -> Running {
-    let child = Command::new(built(name))
-        .arg(server.address.to_string())
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    Running::of(child)
+    Running::start(Command::new(built(name)).arg(server.address.to_string()).args(args))
 }
 
 /// Cargo puts examples beside the folder of the test that runs.

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::support::server::BINARY;
 use crate::support::{Server, Wigwag};
@@ -58,20 +58,16 @@ struct Machine {
 
 impl Machine {
     fn run(&mut self, script: &str, server: &Server, path: &str) {
-        let child = Command::new("sh")
+        let mut command = Command::new("sh");
+        command
             // Both outputs, in their order.
             .args(["-ec", &format!("exec 2>&1\n{script}")])
             .current_dir(&self.home)
             .env("PATH", format!("{path}:{}", std::env::var("PATH").unwrap()))
             .env("XDG_DATA_HOME", &self.home)
-            .env("WIGWAG_SERVER", server.address.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .env("WIGWAG_SERVER", server.address.to_string());
         self.heard.clear();
-        self.runs.push(Running::of(child));
+        self.runs.push(Running::start(&mut command));
     }
 
     async fn ends(&mut self) {

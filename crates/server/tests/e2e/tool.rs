@@ -172,20 +172,16 @@ fn tool(server: &Server, home: &Path, command: &str, args: &[&str]) -> Running {
 
 /// The same in this folder.
 pub(super) fn tool_in(server: &Server, home: &Path, at: &Path, command: &str, args: &[&str]) -> Running {
-    let child = Command::new(BINARY)
-        .current_dir(at)
-        .arg(command)
-        .arg("--loopback")
-        .args(args)
-        .env_clear()
-        .env("XDG_DATA_HOME", home)
-        .env("WIGWAG_SERVER", server.address.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    Running::of(child)
+    Running::start(
+        Command::new(BINARY)
+            .current_dir(at)
+            .arg(command)
+            .arg("--loopback")
+            .args(args)
+            .env_clear()
+            .env("XDG_DATA_HOME", home)
+            .env("WIGWAG_SERVER", server.address.to_string()),
+    )
 }
 
 /// What is read from a pipe, by lines.
@@ -211,8 +207,9 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// A child whose input and outputs are pipes.
-    pub(super) fn of(mut child: Child) -> Self {
+    /// Starts it with pipes for its input and outputs.
+    pub(super) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         Self {
             input: child.stdin.take(),
             out: lines(child.stdout.take().unwrap()),

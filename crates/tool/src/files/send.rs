@@ -38,9 +38,8 @@ pub(crate) fn run(out: &mut Out, args: &SendArgs) -> Result<Exit, Failure> {
         let (names, way) = way(args).map_err(|why| Exit::Usage.because(why))?;
         let (files, _held) = gather(names, &args.file_name).await?;
         let mut show = Show::new(out, args.json);
-        let fields = json!({"name": files.name(), "files": files.count(), "bytes": files.bytes()});
         let words = format!("{}: {}, {}", files.name(), count(files.count(), "file"), size(files.bytes()));
-        show.say("files", fields, &words)?;
+        show.say("files", offered(&files), &words)?;
         for left in files.left_out() {
             let words = format!("Left out: {}, because {}.", left.path.display(), left.why);
             show.say("left_out", json!({"path": left.path, "why": left.why}), &words)?;
@@ -110,6 +109,11 @@ async fn gather(names: &[String], stdin: &str) -> Result<(Arc<Files>, Option<Nam
     }
     let files = Files::gather(names.iter().map(PathBuf::from).collect()).await.map_err(failed)?;
     Ok((Arc::new(files), None))
+}
+
+/// What others are shown of them.
+fn offered(files: &Files) -> Value {
+    json!({"name": files.name(), "files": files.count(), "bytes": files.bytes()})
 }
 
 /// What comes from standard input has to be known in full before it is offered.
@@ -182,8 +186,7 @@ async fn to_code(
     show: &mut Show<'_>,
 ) -> Result<Exit, Failure> {
     let secret = secret(code.clone()).await?;
-    let offered = json!({"files": {"name": files.name(), "files": files.count(), "bytes": files.bytes()}});
-    let options = JoinOptions { me: Some(offered), ..JoinOptions::default() };
+    let options = JoinOptions { me: Some(json!({"files": offered(files)})), ..JoinOptions::default() };
     let incoming = client.incoming().await;
     let room = client.join_secret(&secret, TITLE, options).await.map_err(session::refused)?;
     let mut words = format!(
@@ -276,8 +279,7 @@ async fn to_room(
     args: &SendArgs,
     show: &mut Show<'_>,
 ) -> Result<Exit, Failure> {
-    let me =
-        json!({"name": "wigwag send", "files": {"name": files.name(), "files": files.count(), "bytes": files.bytes()}});
+    let me = json!({"name": "wigwag send", "files": offered(files)});
     let options = JoinOptions { me: Some(me), ..JoinOptions::default() };
     let incoming = client.incoming().await;
     let room = client.join_with(name, options).await.map_err(session::refused)?;
