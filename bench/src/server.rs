@@ -125,7 +125,7 @@ impl Stage {
         let process = started.with_context(|| format!("cannot start {}", subject.name()))?;
         let mut target = Target::plain(address);
         if subject == Subject::Tls {
-            target = target.with_tls()?;
+            target = target.with_tls();
         }
         let mut server = Server { process, target, tongue: subject.tongue() };
         let start = Instant::now();

@@ -214,7 +214,7 @@ impl Builder {
             settings,
             own_ice,
             relay,
-            tls: socket::tls(&roots).map_err(OpenError::System)?,
+            tls: socket::tls(&roots).map_err(|why| OpenError::System(why.to_string()))?,
             codes: Box::new(|seen| {
                 let me = move || {
                     let me = seen.borrow();

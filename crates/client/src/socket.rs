@@ -1,12 +1,9 @@
 //! One WebSocket to a server: a task that carries texts both ways and tells of its end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -20,6 +17,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use tracing::debug;
 use wigwag_peer::SocketId;
+use wigwag_tls::Trust;
 
 use crate::post::{Letter, Post};
 use crate::server::Place;
@@ -66,23 +64,10 @@ impl Socket {
 }
 
 /// Trusts what the system trusts, and these certificates (PEM).
-pub(crate) fn tls(roots: &[Vec<u8>]) -> Result<TlsConnector, String> {
-    let mut store = RootCertStore::empty();
-    // One that cannot be read is one that does not help.
-    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    for pem in roots {
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            let added = certificate.map_err(|why| why.to_string()).map(|der| store.add(der));
-            added?.map_err(|why| format!("a root certificate cannot be used: {why}"))?;
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|why| why.to_string())?
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+pub(crate) fn tls(roots: &[Vec<u8>]) -> Result<TlsConnector, wigwag_tls::Unusable> {
+    let mut trust = Trust::of_this_machine();
+    roots.iter().try_for_each(|pem| trust.add(pem))?;
+    Ok(TlsConnector::from(trust.config()))
 }
 
 enum Line {

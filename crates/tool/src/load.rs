@@ -87,7 +87,7 @@ fn target(base: &Base, args: &LoadArgs) -> Result<Target, Failure> {
     };
     target.path.clone_from(&base.path);
     target.namespace = args.namespace.clone().unwrap_or_default();
-    if base.tls { target.with_tls().map_err(|why| Exit::Failed.because(why)) } else { Ok(target) }
+    Ok(if base.tls { target.with_tls() } else { target })
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use wigwag_conform::live::{self, Base, Dial, Line};
 use wigwag_conform::player::Request;
+use wigwag_tls::{NobodyTrusted, Trust};
 
 /// Reads a URL as people write it, as the client does: without a scheme TLS is meant, but for this machine; without a path, `/v1`.
 pub(crate) fn read(url: &str) -> Option<Base> {
@@ -20,7 +20,7 @@ pub(crate) fn read(url: &str) -> Option<Base> {
 /// Connections to a server, with TLS where the URL says so and a certificate that this machine trusts.
 pub(crate) fn dial(base: &Base) -> anyhow::Result<Dial> {
     let (host, port) = (base.host.clone(), base.port);
-    let tls = base.tls.then(strict_tls).transpose()?.map(|config| TlsConnector::from(Arc::new(config)));
+    let tls = base.tls.then(strict_tls).transpose()?;
     Ok(Arc::new(move || {
         let (host, tls) = (host.clone(), tls.clone());
         Box::pin(async move {
@@ -54,27 +54,8 @@ pub(crate) async fn get(
 }
 
 /// TLS as browsers do it.
-pub(crate) fn strict_tls() -> anyhow::Result<rustls::ClientConfig> {
-    let judge = judge()?;
-    Ok(rustls::ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_webpki_verifier(judge)
-        .with_no_client_auth())
-}
-
-/// Whoever this machine trusts.
-pub(crate) fn judge() -> anyhow::Result<Arc<WebPkiServerVerifier>> {
-    let mut roots = rustls::RootCertStore::empty();
-    // A root that cannot be read is one that does not help.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err(anyhow!("this machine trusts no authority: install its certificates (`ca-certificates`)"));
-    }
-    Ok(WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build()?)
-}
-
-pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+pub(crate) fn strict_tls() -> Result<TlsConnector, NobodyTrusted> {
+    Ok(TlsConnector::from(Trust::of_this_machine().somebody()?.config()))
 }
 
 #[cfg(test)]

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
+use wigwag_tls::Trust;
 
 use crate::pc::StreamId;
 
@@ -59,18 +58,15 @@ impl Stream {
     }
 }
 
-/// The roots that TURN servers are checked against: those of the system, and these (PEM).
+/// TURN servers are checked against the authorities of the system, and these (PEM).
 pub(super) fn tls(roots: &[Vec<u8>]) -> Arc<ClientConfig> {
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let mut trust = Trust::of_this_machine();
     for pem in roots {
-        store.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok));
+        if let Err(why) = trust.add(pem) {
+            tracing::debug!("{why}");
+        }
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .unwrap_or_else(|_| unreachable!("this provider has the ciphers of these versions"));
-    Arc::new(config.with_root_certificates(store).with_no_client_auth())
+    trust.config()
 }
 
 async fn run(

@@ -1,24 +1,22 @@
 //! The way to the server: its name, its addresses, its certificate.
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
+use rustls::CertificateError;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::{ServerName, UnixTime};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use wigwag_conform::live::{Base, Line};
+use wigwag_tls::{Shown, Trust};
 
 use super::report::{Finding, Report, Verdict};
 use crate::exit::{Exit, Failure};
-use crate::web::{judge, provider};
 
 /// So many addresses of a name are tried.
 const ADDRESSES_MAX: usize = 8;
@@ -101,7 +99,8 @@ fn unreached(address: SocketAddr, why: &io::Error, has_others: bool) -> Finding 
     }
 }
 
-/// A fresh connection to the server, with TLS where the URL says so, whatever its certificate is worth.
+/// A fresh connection to the server, with TLS where the URL says so, whatever its certificate is worth:
+/// the other questions are worth asking all the same, and nothing secret is sent.
 pub(super) async fn open(
     base: &Base,
     address: SocketAddr,
@@ -113,15 +112,16 @@ pub(super) async fn open(
         if !base.tls {
             return Ok((Box::new(tcp) as Box<dyn Line>, None));
         }
-        let watch = Arc::new(Watch::new()?);
-        let config = rustls::ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(watch.clone())
-            .with_no_client_auth();
+        let (judge, seen) = (Trust::of_this_machine().judge()?, Arc::new(Mutex::new(None)));
+        let noted = Arc::clone(&seen);
+        let config = wigwag_tls::looking(move |shown| {
+            if let Ok(mut noted) = noted.lock() {
+                *noted = Some(Certificate::of(shown, &judge));
+            }
+        });
         let name = ServerName::try_from(base.host.clone())?;
         let line = TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
-        let certificate = watch.seen.lock().ok().and_then(|mut seen| seen.take());
+        let certificate = seen.lock().ok().and_then(|mut seen| seen.take());
         Ok::<_, anyhow::Error>((Box::new(line) as Box<dyn Line>, certificate))
     };
     timeout(patience, opening).await.map_err(|_| anyhow!("no answer in time"))?
@@ -169,6 +169,20 @@ pub(super) struct Certificate {
 }
 
 impl Certificate {
+    fn of(shown: &Shown<'_>, judge: &WebPkiServerVerifier) -> Self {
+        let at = |left: u64| UnixTime::since_unix_epoch(Duration::from_secs(shown.now.as_secs() + left));
+        let good_for = shown.judged_by(judge, shown.now).map(|()| {
+            // The last second at which the whole chain is good: no field of the certificate has to be read for that.
+            let (mut good, mut bad) = (0, 10 * 365 * DAY);
+            while bad - good > 60 {
+                let middle = u64::midpoint(good, bad);
+                if shown.judged_by(judge, at(middle)).is_ok() { good = middle } else { bad = middle }
+            }
+            Duration::from_secs(good)
+        });
+        Self { good_for }
+    }
+
     fn finding(&self, host: &str) -> Finding {
         let days = |left: Duration| left.as_secs() / DAY;
         match &self.good_for {
@@ -197,73 +211,5 @@ impl Certificate {
             }
             Err(why) => Finding::bad("tls", format!("The certificate for {host} is refused: {why}.")),
         }
-    }
-}
-
-/// Notes what a certificate is worth and takes it whatever it is: the other questions are worth asking all the same,
-/// and nothing secret is sent.
-struct Watch {
-    judge: Arc<WebPkiServerVerifier>,
-    seen: Mutex<Option<Certificate>>,
-}
-
-impl Watch {
-    fn new() -> anyhow::Result<Self> {
-        Ok(Self { judge: judge()?, seen: Mutex::default() })
-    }
-}
-
-impl ServerCertVerifier for Watch {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let judged = |at| self.judge.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, at);
-        let good_for = judged(now).map(|_| {
-            let later = |left: u64| UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + left));
-            // The last second at which the whole chain is good: no field of the certificate has to be read for that.
-            let (mut good, mut bad) = (0, 10 * 365 * DAY);
-            while bad - good > 60 {
-                let middle = u64::midpoint(good, bad);
-                if judged(later(middle)).is_ok() { good = middle } else { bad = middle }
-            }
-            Duration::from_secs(good)
-        });
-        if let Ok(mut seen) = self.seen.lock() {
-            *seen = Some(Certificate { good_for });
-        }
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.judge.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.judge.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.judge.supported_verify_schemes()
-    }
-}
-
-impl fmt::Debug for Watch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Watch")
     }
 }

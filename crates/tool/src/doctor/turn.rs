@@ -2,13 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use turn_client_proto::api::{TurnConfig, TurnEvent, TurnPollRet};
 use turn_client_proto::prelude::*;
 use turn_client_proto::stun::agent::Transmit;
@@ -49,7 +47,7 @@ pub(super) async fn allocate(server: &Server, address: SocketAddr) -> anyhow::Re
             let tcp = TcpStream::connect(address).await?;
             let client = TurnClientTcp::allocate(tcp.local_addr()?, address, config);
             let name = server.host.clone().try_into()?;
-            let tls = TlsConnector::from(Arc::new(strict_tls()?)).connect(name, tcp).await?;
+            let tls = strict_tls()?.connect(name, tcp).await?;
             ask(client, Stream(tls)).await
         }
     }
