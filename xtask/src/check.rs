@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::house::{House, run_lines};
 use crate::networks::Skip;
 use crate::tally::Tally;
-use crate::{bench, clients, conformance, deny, generate, networks, sdk, tidy, wasm};
+use crate::{bench, clients, conformance, counts, deny, generate, networks, sdk, tidy, wasm};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -140,6 +140,11 @@ const STEPS: &[Step] = &[
         name: "bench",
         proves: "the bench runs from end to end; no number is judged",
         run: |house, _| bench::smoke(house),
+    },
+    Step {
+        name: "counts",
+        proves: "no hot path takes a tenth more instructions than is written down",
+        run: |house, _| counts::check(house),
     },
     Step {
         name: "conformance",

@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod clients;
 mod conformance;
+mod counts;
 mod deny;
 mod generate;
 mod house;
@@ -37,6 +38,8 @@ enum Task {
     Check(check::Args),
     /// Measure what the server costs and write the page about it, in a quarter of an hour on a quiet machine
     Bench(bench::Args),
+    /// Count the instructions of the server's hot paths and compare them with those written down
+    Counts(counts::Args),
     /// Write the pages and tables that come from the code
     Generate,
     /// Run the WebSocket conformance cases
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::measure(&house, &args).map(|()| ExitCode::SUCCESS),
         Task::Check(args) => check::run(&house, &args),
         Task::Conformance { only } => conformance::check(&house, only.as_deref()).map(|()| ExitCode::SUCCESS),
+        Task::Counts(args) => counts::count(&house, &args).map(|()| ExitCode::SUCCESS),
         Task::Generate => generate::write(&house).map(|()| ExitCode::SUCCESS),
     });
     match done {

@@ -45,8 +45,6 @@ fn lack(house: &House) -> Option<String> {
     if !cfg!(target_os = "linux") {
         return Some("there are no network namespaces: this needs Linux".into());
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     let missing: Vec<_> =
         PROGRAMS.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
     if !missing.is_empty() {
@@ -59,6 +57,12 @@ fn lack(house: &House) -> Option<String> {
         output(house.command("ip").args(["netns", "delete", &name])).ok();
     }
     tried.is_err().then(|| "no network namespace can be made: this needs root".into())
+}
+
+/// Whether a program can be started by its name.
+pub(crate) fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 const PROGRAMS: &[(&str, &str)] = &[
