@@ -10,6 +10,7 @@ pub mod dialects;
 pub mod driver;
 pub mod http;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod net;
 pub mod run;

@@ -24,7 +24,7 @@ use crate::http::{Desk, Site, router};
 use crate::metrics::Metrics;
 use crate::net::{Door, DoorLimits, Listener, NetLimits, NetMetrics, Sockets, Tls, TrustedProxies};
 use crate::store::{Place, Store, StoreMetrics, StoreOptions};
-use crate::{descriptors, dialects, log, store};
+use crate::{descriptors, dialects, log, memory, store};
 
 /// How often certificate files are looked at.
 const TLS_WATCH: Duration = Duration::from_secs(5);
@@ -43,6 +43,7 @@ pub fn serve(launch: Launch) -> Result<Exit, Failure> {
 async fn run(launch: Launch) -> Result<Exit, Failure> {
     let config = launch.loaded.config;
     descriptors::raise_limit(config.limits.sockets);
+    memory::give_back();
     let mut stop = Stop::listen().map_err(|e| Exit::Failed.because(e))?;
     let metrics = Metrics::default();
     let (net, kept) = (NetMetrics::default(), StoreMetrics::default());
