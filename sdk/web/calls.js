@@ -1,7 +1,7 @@
 // Who calls whom: hails, heeds and declines over the server, the secret that comes of them, and the connections that use it.
 
 import { Connection } from './connection.js';
-import { WigwagError } from './errors.js';
+import { WigwagError, asError } from './errors.js';
 import { Finders, serverFinder } from './finders.js';
 import { Pace } from './pace.js';
 import { Seal, makeCall, makeDecline, makeHail, makeHeed, makeShare, readDecline, readHail, readHeed } from './sealed.js';
@@ -341,7 +341,7 @@ export class Calls {
       });
     };
     const connection = new Connection(peer, {
-      RTCPeerConnection: RTC, config: { iceServers: this.post.ice(), ...rtc }, polite, begins, tell, post: mesh !== '', ...this.#relay(peer, seal, relay), finder: 'server', gone: () => this.#calls.delete(seal.call),
+      RTCPeerConnection: RTC, config: { iceServers: this.post.ice(), ...rtc }, ...(!rtc?.iceServers && { ice: this.post.ice }), polite, begins, tell, post: mesh !== '', ...this.#relay(peer, seal, relay), finder: 'server', gone: () => this.#calls.delete(seal.call),
     });
     this.#calls.set(seal.call, { from: peer.id, device: peer.device, mesh, seal, connection, claimed: begins });
     this.#watch(connection);
@@ -399,9 +399,4 @@ function meshOf(meta) {
 function tooLate(id, at) {
   const text = at === 'server' ? 'There was no server in time.' : `${id} did not answer in time.`;
   return new WigwagError('timeout', text, { at });
-}
-
-/** @param {unknown} error */
-function asError(error) {
-  return error instanceof WigwagError ? error : new WigwagError('failed', `${error instanceof Error ? error.message : error}`, { cause: error });
 }

@@ -2,6 +2,7 @@
 
 import { Emitter } from './events.js';
 import { WigwagError } from './errors.js';
+import { MESSAGE_BYTES as STREAM_BYTES } from './records.js';
 
 /**
  * @typedef {string | ArrayBuffer | ArrayBufferView<ArrayBuffer> | object | number | boolean | null} Message
@@ -107,6 +108,11 @@ export class Channel extends Emitter {
     }
     return this.emit({ type: 'message', data });
   }
+}
+
+/** A channel over the stream, which stands in for one of the platform's. @param {import('./records.js').Pipe} pipe */
+export function overStream(pipe) {
+  return new Channel(/** @type {any} */ (pipe), () => STREAM_BYTES);
 }
 
 /** A letter in front tells a text from JSON. @param {Message} message @param {boolean} plain without the letter @returns {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} */

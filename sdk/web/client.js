@@ -7,7 +7,7 @@ import { Identity } from './identity.js';
 import { defaultKeep, keptDevice } from './keep.js';
 import { Line, PLATFORM_CLOCK } from './line.js';
 import * as parts from './parts.js';
-import { Room } from './room.js';
+import { Rooms } from './rooms.js';
 import { servers as knownServers } from './settings.js';
 import { Standing } from './standing.js';
 
@@ -20,9 +20,8 @@ import { Standing } from './standing.js';
  * @import { PeerRecord } from './record.js'
  * @import { Ask, Surroundings } from './line.js'
  * @import { Meshes, MeshOptions } from './mesh.js'
- * @import { Options as RoomOptions } from './room.js'
+ * @import { Options as RoomOptions, Room } from './room.js'
  * @import { Frame, Server, Status } from './terms.js'
- * @import { Veil } from './veil.js'
  *
  * @typedef {object} ClientOptions
  * @property {string | Server | (string | Server)[]} [servers] the best first; left out, see `settings.js`; an empty list: none at all
@@ -136,9 +135,9 @@ export class Wigwag extends Emitter {
         standing: (key, answer) => this.#standing(key, answer),
       },
     }, options);
-    this.#key = caller.key;
     const { clock = PLATFORM_CLOCK, random = Math.random } = options;
     this.#surroundings = { clock, random };
+    this.#rooms = new Rooms({ line: this.#line, client: this, key: caller.key, served: () => this.#served(), weave: () => this.#weave() });
     this.#watched = new Standing(this.#line, 'watch', 'unwatch', 'ids');
     this.#topics = new Standing(this.#line, 'subscribe', 'unsubscribe', 'topics');
     const { accept = () => this.hears('connection') || 'Nobody takes calls here.' } = options;
@@ -181,7 +180,6 @@ export class Wigwag extends Emitter {
   }
 
   #line;
-  #key;
   #surroundings;
   /** @type {Meshes | null} */
   #meshes = null;
@@ -191,12 +189,9 @@ export class Wigwag extends Emitter {
   #alone;
   #watched;
   #topics;
-  /** @type {Map<string, Room>} */
-  #rooms = new Map();
+  #rooms;
   /** @type {Map<string, Attached>} */
   #attached = new Map();
-  /** What came for a room between the answer to our joining and the moment the app has it. @type {Map<string, Frame[]>} */
-  #early = new Map();
   /** @type {RTCIceServer[]} */
   #ice = [];
   /** @type {import('./pace.js').Told | null} */
@@ -213,7 +208,7 @@ export class Wigwag extends Emitter {
 
   /** The rooms we are in. */
   get rooms() {
-    return [...this.#rooms.values()];
+    return this.#rooms.all;
   }
 
   /** The connections that stand or come about. */
@@ -323,21 +318,12 @@ export class Wigwag extends Emitter {
    */
   async join(name, given = {}) {
     if (typeof name !== 'string') return this.join('', name);
-    const { create = true, me, password, signal, again: _, secret, mesh, ...options } = given;
-    const veil = secret === undefined ? undefined : await this.#veil(secret, name);
-    const at = veil?.name ?? name;
-    const known = this.#rooms.get(at);
-    if (known && mesh) (await this.#weave()).add(known, Object(mesh));
-    if (known) return known;
-    const room = await this.#enter({ type: 'room.join', room: at, create, me, password }, { me, password }, { signal, mesh, line: veil });
-    // Whoever is alone as the first host has just made it.
-    if (room.mine && room.term === 1 && !room.members.length && Object.keys(options).length) await room.set(options);
-    return room;
+    return this.#rooms.join(name, given);
   }
 
   /** Enters a room by its join code. @param {string} code @param {{ me?: any, mesh?: JoinOptions['mesh'], password?: string } & Ask} [options] */
   joinByCode(code, { me, mesh, password, signal } = {}) {
-    return this.#enter({ type: 'room.join', code, me, password }, { me, password }, { signal, mesh });
+    return this.#rooms.enter({ type: 'room.join', code, me, password }, { signal, mesh });
   }
 
   /**
@@ -345,7 +331,7 @@ export class Wigwag extends Emitter {
    * @param {{ name?: string, code?: boolean, me?: any, mesh?: JoinOptions['mesh'] } & RoomOptions & Ask} [options]
    */
   create({ name, me, mesh, password, signal, again: _, ...options } = {}) {
-    return this.#enter({ type: 'room.create', room: name, me, password, ...options }, { me, password }, { signal, mesh });
+    return this.#rooms.enter({ type: 'room.create', room: name, me, password, ...options }, { signal, mesh });
   }
 
   /** The rooms that want to be seen. @param {{ after?: string, limit?: number } & Ask} [options] */
@@ -417,36 +403,6 @@ export class Wigwag extends Emitter {
     return this.#meshes;
   }
 
-  /** @param {string} secret @param {string} title */
-  async #veil(secret, title) {
-    const { Veil } = await parts.veil();
-    // Who has no key of its own learns from the server what it is called.
-    if (!this.id) await this.#served();
-    const told = () => this.emit({ type: 'fault', code: 0, message: 'Something came for a secret room that its secret does not open.' });
-    return Veil.make({ line: this.#line, self: this, key: this.#key, told }, secret, title);
-  }
-
-  /**
-   * @param {Frame} frame
-   * @param {{ me?: any, password?: string }} entry
-   * @param {{ signal?: AbortSignal, mesh?: JoinOptions['mesh'], line?: Line | Veil }} how
-   */
-  async #enter(frame, entry, { signal, mesh, line = this.#line }) {
-    const meshes = mesh && (await this.#weave());
-    // What was still under way when we were last in that room is of no use to the next time.
-    this.#early.clear();
-    const joined = await line.ask(frame, { signal, again: frame.type === 'room.join' });
-    const room = this.#rooms.get(joined.room) ?? new Room(line, this, joined, entry, (left) => {
-      if (this.#rooms.get(left.name) === left) this.#rooms.delete(left.name);
-    });
-    this.#rooms.set(room.name, room);
-    const early = this.#early.get(room.name) ?? [];
-    this.#early.delete(room.name);
-    if (meshes) meshes.add(room, Object(mesh));
-    for (const each of early) room.hear(each);
-    return room;
-  }
-
   /** @param {Frame} frame @param {boolean} lost */
   #welcome(frame, lost) {
     this.id = frame.id;
@@ -454,7 +410,7 @@ export class Wigwag extends Emitter {
     this.namespace = frame.namespace;
     this.#ice = frame.ice ?? [];
     this.#limits = frame.limits ?? null;
-    this.#early.clear();
+    this.#rooms.welcome();
     this.#desk.prepare();
     if (lost) {
       this.#desk.fresh();
@@ -471,23 +427,22 @@ export class Wigwag extends Emitter {
 
   /** @param {string} key @param {Frame | WigwagError} answer */
   #standing(key, answer) {
-    if (key.startsWith('room ')) this.#rooms.get(key.slice(5))?.rejoined(answer);
+    if (key.startsWith('room ')) this.#rooms.rejoined(key.slice(5), answer);
     else if (this.#attached.get(key)?.standing) this.#attached.get(key)?.standing?.(answer);
     else if (answer instanceof WigwagError) this.emit({ type: 'fault', code: answer.code ?? 0, message: answer.message });
   }
 
   /** @param {string} why */
   #end(why) {
-    for (const group of [...this.#rooms.values(), ...this.#attached.values()]) group.end?.(why);
+    this.#rooms.end(why);
+    for (const group of this.#attached.values()) group.end?.(why);
   }
 
   /** @param {Frame} frame */
   #event(frame) {
     const { type, from, device = '', data } = frame;
     if (type === 'said' || type === 'room.member' || type === 'room.changed' || type === 'room.host' || type === 'room.left') {
-      const room = this.#rooms.get(frame.room);
-      if (room) room.hear(frame);
-      else this.#early.set(frame.room, [...(this.#early.get(frame.room) ?? []), frame].slice(-EARLY_MAX));
+      this.#rooms.hear(frame);
     } else if (type === 'presence') {
       this.emit({ type, id: frame.id, state: frame.state, lastSeen: date(frame.seen) });
     } else if (type === 'signal' && frame.kind.startsWith('ww.')) {
@@ -512,9 +467,6 @@ export class Wigwag extends Emitter {
     }
   }
 }
-
-/** A room that is being joined hears this much before the app has it. */
-const EARLY_MAX = 1_000;
 
 /** @param {number | undefined} ms */
 function date(ms) {

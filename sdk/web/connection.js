@@ -1,16 +1,15 @@
 // A connection to a peer: negotiation, candidates, restarts, channels and tracks. How its words get there and who it is with is settled in `calls.js`.
 
-import { Channel } from './channel.js';
+import { Candidates } from './candidates.js';
+import { Channel, overStream } from './channel.js';
 import { Emitter } from './events.js';
-import { WigwagError } from './errors.js';
+import { WigwagError, asError } from './errors.js';
 import { hold, trulyOpen } from './hold.js';
-import { REACHES, kindOf, measured, settled, unreached } from './reach.js';
-import { MESSAGE_BYTES } from './records.js';
+import { REACHES, measured, settled, unreached } from './reach.js';
 import { Link } from './relay.js';
 
 /**
  * @import { Message } from './channel.js'
- * @import { Pipe } from './records.js'
  * @import { Path, Stats } from './reach.js'
  * @import { Carrier, Office } from './relay.js'
  * @import { Content } from './sealed.js'
@@ -43,13 +42,11 @@ import { Link } from './relay.js';
  * @property {string} [finder] who found the peer
  * @property {{ pc: RTCPeerConnection, channel: RTCDataChannel, plain: boolean, others: RTCDataChannel[] }} [opened] what is open already:
  *   the connection, its main channel, whether messages stand on it as they are, and channels that the peer opened meanwhile
+ * @property {() => RTCIceServer[]} [ice] the STUN and TURN servers as they are named now; left out, those of `config` stay
  * @property {() => void} gone called once, at the end
  * @property {Omit<Office, 'hails'> | null} [relay] what the server relays, where it does and we agree
  * @property {string} [unrelayed] why it does not, for people
  */
-
-/** Candidates that are found within this time travel together. */
-const GATHER_MS = 30;
 
 /** How long a path may be silent before another is looked for, and how long that may take. */
 const SILENT_MS = 3_000;
@@ -62,12 +59,12 @@ const RESTART_MS = 5_000;
 const RELAY_MS = 4_000;
 const FALL_BACK_MS = 5_000;
 
+/** In front of what is not in our words. */
+const PLATFORM = 'The platform refused: ';
+
 /** How long a relayed connection waits before it looks for a direct path again, at first and at most. */
 const LOOK_MS = 10_000;
 const LOOK_MAX_MS = 300_000;
-
-/** Candidates that wait for a description are not more than this. */
-const EARLY_MAX = 256;
 
 /** @extends {Emitter<ConnectionEvent>} */
 export class Connection extends Emitter {
@@ -79,6 +76,8 @@ export class Connection extends Emitter {
     /** Who found the peer: the name of a finder. @type {string | null} */
     this.finder = wiring.finder ?? null;
     this.#wiring = wiring;
+    this.#candidates = new Candidates(wiring.tell);
+    this.#ice = wiring.ice?.();
     if (wiring.opened) this.#adopt(wiring.opened);
     else if (wiring.begins) this.#begin();
   }
@@ -101,12 +100,9 @@ export class Connection extends Emitter {
   #state = 'connecting';
   #offering = false;
   #ignoring = false;
-  /** @type {(RTCIceCandidateInit | null)[]} */
-  #early = [];
-  /** @type {(RTCIceCandidateInit | null)[]} */
-  #found = [];
-  /** @type {any} */
-  #gathering = null;
+  #candidates;
+  /** The STUN and TURN servers in use. @type {RTCIceServer[] | undefined} */
+  #ice;
   /** @type {any} */
   #patience = null;
   /** @type {any} */
@@ -116,8 +112,6 @@ export class Connection extends Emitter {
   #turn = Promise.resolve();
   /** Channels of the peer's that are not told of yet. @type {Promise<void>} */
   #coming = Promise.resolve();
-  /** Kinds of candidates, for whoever asks why it failed. */
-  #kinds = { local: new Set(), remote: new Set() };
 
   /** By which members of a mesh carry signals for each other. @type {RTCDataChannel | null} @package */
   post = null;
@@ -176,7 +170,9 @@ export class Connection extends Emitter {
     const restart = () => {
       this.#restart = null;
       this.#restarted = performance.now();
-      this.#pc?.restartIce();
+      if (!this.#pc) return;
+      this.#freshen(this.#pc);
+      this.#pc.restartIce();
     };
     if (rest <= 0) restart();
     else this.#restart = setTimeout(restart, rest);
@@ -202,21 +198,13 @@ export class Connection extends Emitter {
     if (this.#link?.carrier === 'relay') {
       return new WigwagError('timeout', 'No direct way to the peer was found, and it does not answer over the server’s relay.', { at: 'path' });
     }
-    this.#countDescribed();
-    return unreached(this.#kinds, this.#pc?.iceConnectionState, this.#unrelayed());
-  }
-
-  /** Candidates stand in descriptions, too. */
-  #countDescribed() {
-    for (const [kinds, description] of /** @type {const} */ ([[this.#kinds.local, this.#pc?.localDescription], [this.#kinds.remote, this.#pc?.remoteDescription]])) {
-      for (const [line] of description?.sdp.matchAll(/^a=candidate:.*/gm) ?? []) kinds.add(kindOf(line));
-    }
+    return unreached(this.#candidates.kinds(this.#pc), this.#pc?.iceConnectionState, this.#unrelayed());
   }
 
   /** What the peer sealed for us. @param {Content} content @package */
   take(content) {
     // One after the other: each step needs the one before it to be done.
-    this.#turn = this.#turn.then(() => this.#takeNow(content)).catch((error) => this.end('failed', wrap(error)));
+    this.#turn = this.#turn.then(() => this.#takeNow(content)).catch((error) => this.end('failed', asError(error, PLATFORM)));
   }
 
   /** A box that the server relayed. @param {Uint8Array} box @package */
@@ -233,7 +221,7 @@ export class Connection extends Emitter {
   end(reason, error) {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    clearTimeout(this.#gathering);
+    this.#candidates.end();
     clearTimeout(this.#patience);
     clearTimeout(this.#restart);
     clearTimeout(this.#wait);
@@ -267,7 +255,7 @@ export class Connection extends Emitter {
     this.#state = 'open';
     this.#link = null;
     this.#attach(pc, this.#channel(channel, { plain, later: true }));
-    this.#countDescribed();
+    this.#candidates.kinds(pc);
     // Whoever gets this connection listens first.
     setTimeout(() => others.forEach((raw) => this.#came(pc, raw)));
   }
@@ -276,7 +264,7 @@ export class Connection extends Emitter {
   #attach(pc, main) {
     this.#pc = pc;
     pc.onnegotiationneeded = () => void this.#offer();
-    pc.onicecandidate = ({ candidate }) => this.#gathered(candidate);
+    pc.onicecandidate = ({ candidate }) => this.#candidates.found(candidate);
     pc.oniceconnectionstatechange = () => this.#watch(pc.iceConnectionState);
     pc.ondatachannel = ({ channel }) => this.#came(pc, channel);
     pc.ontrack = ({ track, streams }) => this.emit({ type: 'track', track, streams });
@@ -374,6 +362,18 @@ export class Connection extends Emitter {
     }, wait);
   }
 
+  /** A search for a path begins with the servers as they are named now: the credentials of before may have run out. @param {RTCPeerConnection} pc */
+  #freshen(pc) {
+    const servers = this.#wiring.ice?.();
+    if (servers === this.#ice) return;
+    this.#ice = servers;
+    try {
+      pc.setConfiguration({ ...pc.getConfiguration(), iceServers: servers });
+    } catch {
+      // A platform that cannot goes on with those that it has.
+    }
+  }
+
   /** There is a way to the other side. */
   #opened() {
     const first = this.#state === 'connecting';
@@ -410,7 +410,7 @@ export class Connection extends Emitter {
       await pc.setLocalDescription();
       this.#describe(pc);
     } catch (error) {
-      if (this.#state !== 'closed') this.end('failed', wrap(error));
+      if (this.#state !== 'closed') this.end('failed', asError(error, PLATFORM));
     } finally {
       this.#offering = false;
     }
@@ -427,7 +427,7 @@ export class Connection extends Emitter {
     if (this.#state === 'closed') return;
     if (bye !== undefined) return this.end('left', null);
     if (description) await this.#described(description, relay === 1);
-    if (Array.isArray(candidates)) await this.#candidates(candidates);
+    if (Array.isArray(candidates)) await this.#candidates.take(this.#pc, candidates, this.#ignoring);
   }
 
   /** @param {RTCSessionDescriptionInit} description @param {boolean} relays */
@@ -440,45 +440,15 @@ export class Connection extends Emitter {
     if (this.#ignoring) return;
     await pc.setRemoteDescription(description);
     const ufrag = /a=ice-ufrag:(\S+)/.exec(description.sdp ?? '')?.[1] ?? '';
-    if (ufrag !== this.#ufrag) this.#restarted = performance.now();
+    const again = ufrag !== this.#ufrag;
+    if (again) this.#restarted = performance.now();
     this.#ufrag = ufrag;
     if (description.type === 'offer') {
+      if (again) this.#freshen(pc);
       await pc.setLocalDescription();
       this.#describe(pc);
     }
-    await this.#candidates(this.#early.splice(0));
-  }
-
-  /** @param {(RTCIceCandidateInit | null)[]} candidates */
-  async #candidates(candidates) {
-    const pc = this.#pc;
-    if (!pc?.remoteDescription) {
-      this.#early.push(...candidates.slice(0, EARLY_MAX - this.#early.length));
-      return;
-    }
-    for (const candidate of candidates) {
-      if (candidate) this.#kinds.remote.add(kindOf(candidate.candidate));
-      try {
-        // Some platforms know no other end than an empty candidate, which need not be told.
-        if (candidate) await pc.addIceCandidate(candidate);
-      } catch (error) {
-        // One for an offer that was passed over, or of a kind that this platform does not know: the others may do.
-        if (!this.#ignoring && pc.signalingState === 'closed') throw error;
-      }
-    }
-  }
-
-  /** @param {RTCIceCandidate | null} candidate */
-  #gathered(candidate) {
-    if (candidate) this.#kinds.local.add(kindOf(candidate.candidate));
-    this.#found.push(candidate?.toJSON() ?? null);
-    const flush = () => {
-      clearTimeout(this.#gathering);
-      this.#gathering = null;
-      if (this.#state !== 'closed' && this.#found.length) this.#wiring.tell({ candidates: this.#found.splice(0) });
-    };
-    if (!candidate) flush();
-    else this.#gathering ??= setTimeout(flush, GATHER_MS);
+    await this.#candidates.described(pc);
   }
 
   /** @param {RTCIceConnectionState} state */
@@ -525,15 +495,4 @@ export class Connection extends Emitter {
     this.#state = state;
     this.emit({ type: 'state', state });
   }
-}
-
-/** A channel over the stream, which stands in for one of the platform's. @param {Pipe} pipe */
-function overStream(pipe) {
-  return new Channel(/** @type {any} */ (pipe), () => MESSAGE_BYTES);
-}
-
-/** @param {unknown} error */
-function wrap(error) {
-  if (error instanceof WigwagError) return error;
-  return new WigwagError('failed', `The platform refused: ${error instanceof Error ? error.message : error}`, { cause: error });
 }

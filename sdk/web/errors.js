@@ -48,3 +48,9 @@ export class WigwagError extends Error {
     this.finders = more.finders;
   }
 }
+
+/** Something that was thrown, as one of ours. @param {unknown} error @param {string} [who] said so, where it was not us */
+export function asError(error, who = '') {
+  if (error instanceof WigwagError) return error;
+  return new WigwagError('failed', `${who}${error instanceof Error ? error.message : error}`, { cause: error });
+}

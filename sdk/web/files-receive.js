@@ -1,10 +1,10 @@
 // The receiving side of a transfer (`spec/files.md`).
 
-import { Emitter } from './events.js';
 import { FilePlace, FolderPlace, MemoryPlace, ownPlace } from './files-place.js';
 import {
-  ANNOUNCED_MAX, CLOSE_MS, FOLDERS_MAX, GOT_BYTES, LABEL, PIECE_BYTES, WINDOW_BYTES, broken, chain, chainStart, ended, endingOf, fromSender, hex, isOurs,
+  ANNOUNCED_MAX, FOLDERS_MAX, GOT_BYTES, LABEL, PIECE_BYTES, WINDOW_BYTES, broken, chain, chainStart, ended, endingOf, fromSender, hex, isOurs,
 } from './files-rules.js';
+import { Transfer } from './files-transfer.js';
 
 /**
  * @import { Channel } from './channel.js'
@@ -75,37 +75,18 @@ export function receiveFiles(from, offered) {
  * @property {Uint8Array} hash
  */
 
-/** @extends {Emitter<ReceivingEvent>} */
-export class Receiving extends Emitter {
+/** `done` gives what lies in memory or in the page's own part of the disk. @extends {Transfer<Received[], ReceivingEvent>} */
+export class Receiving extends Transfer {
   /** @param {Channel} channel @param {(receiving: Receiving) => void} offered */
   constructor(channel, offered) {
     super();
-    this.done = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
-    this.done.catch(() => {
-      // Whoever listens to events need not wait for this as well.
-    });
-    this.#channel = channel;
     this.#offered = offered;
-    channel.on('message', ({ data }) => this.#hear(data));
-    channel.on('closed', () => this.#end('closed', true));
+    this.speak(channel, (said) => this.#hear(said));
   }
 
-  /** Everything that was wanted is here. What lies in memory or in the page's own part of the disk is in the list. @type {Promise<Received[]>} */
-  done;
-  name = '';
-  files = 0;
-  bytes = 0;
-  moved = 0;
-  kept = 0;
-  skipped = 0;
-  /** @type {ReceivingState} */
+  /** @type {ReceivingState} @override */
   state = 'waiting';
-  /** @type {WigwagError | null} */
-  error = null;
 
-  /** @type {{ resolve: (received: Received[]) => void, reject: (error: WigwagError) => void }} */
-  #settle = { resolve: () => {}, reject: () => {} };
-  #channel;
   #offered;
   /** @type {Place | null} */
   #place = null;
@@ -132,11 +113,6 @@ export class Receiving extends Emitter {
   /** It ended, and what arrived before is still dealt with. */
   #drains = false;
 
-  /** Whether nothing more will happen. */
-  get finished() {
-    return this.state === 'done' || this.state === 'ended';
-  }
-
   /**
    * Lets it come: into a folder, into one file, or to where there is room.
    * @param {Into | null} [into] left out: memory, or the page's own part of the disk
@@ -152,17 +128,12 @@ export class Receiving extends Emitter {
     } catch (error) {
       return this.#fail(error);
     }
-    this.#say({ type: 'accept' });
+    this.say({ type: 'accept' });
     if (!this.finished) this.emit({ type: 'accepted' });
   }
 
   decline() {
-    this.#end('declined');
-  }
-
-  /** Ends it: what came is kept, to go on from. */
-  cancel() {
-    this.#end('cancelled');
+    this.end('declined');
   }
 
   /** Gives back the room of what lies in memory or in the page's own part of the disk, when it is saved or no longer wanted. @param {Received} received */
@@ -173,7 +144,6 @@ export class Receiving extends Emitter {
 
   /** @param {unknown} said */
   #hear(said) {
-    if (this.finished) return;
     try {
       if (said instanceof ArrayBuffer) this.#piece(new Uint8Array(said));
       else this.#take(fromSender(said));
@@ -188,7 +158,7 @@ export class Receiving extends Emitter {
       case undefined:
         return undefined;
       case 'no':
-        return this.#end(word.reason, true);
+        return this.end(word.reason, true);
       case 'offer':
         return this.#offer(word);
       case 'folder':
@@ -237,13 +207,13 @@ export class Receiving extends Emitter {
       if (!this.#want(word)) {
         this.#coming.splice(this.#coming.indexOf(coming), 1);
         this.skipped += 1;
-        this.#count(word.size);
-        return this.#say({ type: 'skip', n: word.n });
+        this.count(word.size);
+        return this.say({ type: 'skip', n: word.n });
       }
       coming.had = word.size ? await place.look(word) : null;
       coming.taken = true;
       const { from, hash } = coming.had ?? { from: 0, hash: null };
-      this.#say({ type: 'take', n: word.n, from, ...(hash && { hash: hex(hash) }) });
+      this.say({ type: 'take', n: word.n, from, ...(hash && { hash: hex(hash) }) });
     });
   }
 
@@ -267,7 +237,7 @@ export class Receiving extends Emitter {
     const going = from ? coming.had : null;
     coming.hash = going?.hash ?? chainStart();
     coming.had = null;
-    this.#count(from);
+    this.count(from);
     this.#then(async (place) => {
       coming.sink = await place.open(coming.word, going);
     });
@@ -286,7 +256,7 @@ export class Receiving extends Emitter {
       coming.hash = await chain(coming.hash, piece);
       await coming.sink?.write(piece, coming.hash);
       this.#handled += piece.length;
-      this.#count(piece.length);
+      this.count(piece.length);
       if (this.#handled - this.#told >= GOT_BYTES) this.#confirm();
     });
   }
@@ -310,7 +280,7 @@ export class Receiving extends Emitter {
       this.kept += 1;
       const received = { path: word.path, size: word.size, modified: word.modified, blob };
       if (blob) this.#received.push(received);
-      this.#say({ type: 'kept', n });
+      this.say({ type: 'kept', n });
       this.emit({ type: 'file', ...received });
     });
   }
@@ -320,25 +290,15 @@ export class Receiving extends Emitter {
     this.#then(async () => {
       if (this.#coming.length) throw broken();
       if (this.finished) return;
-      this.#say({ type: 'done' });
-      this.state = 'done';
-      this.#closeSoon();
-      this.#settle.resolve(this.#received);
-      this.emit({ type: 'done' });
-      this.over();
+      this.say({ type: 'done' });
+      this.hangUpLater();
+      this.finish(this.#received);
     });
   }
 
   #confirm() {
     this.#told = this.#handled;
-    this.#say({ type: 'got', bytes: this.#told });
-  }
-
-  /** @param {number} bytes more that are here */
-  #count(bytes) {
-    if (!bytes) return;
-    this.moved += bytes;
-    this.emit({ type: 'progress', moved: this.moved, bytes: this.bytes });
+    this.say({ type: 'got', bytes: this.#told });
   }
 
   /** @param {(place: Place) => Promise<void>} step */
@@ -353,39 +313,19 @@ export class Receiving extends Emitter {
     });
   }
 
-  /** @param {object} word */
-  #say(word) {
-    if (!this.#channel.open) return;
-    this.#channel.send(word).catch(() => {
-      // That the channel is gone is heard by itself.
-    });
-  }
-
   /** @param {unknown} error */
   #fail(error) {
     // What the platform says of its own is about a disk.
-    if (isOurs(error)) this.#end(endingOf(error.reason), false, error);
-    else this.#end('disk', false, ended('disk', false, error));
+    if (isOurs(error)) this.end(endingOf(error.reason), false, error);
+    else this.end('disk', false, ended('disk', false, error));
   }
 
-  /** @param {Ending} reason @param {boolean} [heard] that the other side ended it @param {WigwagError} [error] */
-  #end(reason, heard = false, error = ended(reason, heard)) {
-    if (this.finished) return;
-    const told = this.state !== 'waiting';
-    this.state = 'ended';
-    this.error = error;
+  /** @param {Ending} reason @override */
+  stopped(reason) {
     this.#drains = DRAINS.has(reason);
-    if (heard) this.#channel.close();
-    else {
-      this.#say({ type: 'no', reason });
-      this.#closeSoon();
-    }
     const put = this.#turn.then(() => this.#put());
     // What is kept can be gone on from as soon as this is known.
-    if (this.#drains) void put.then(() => this.#settle.reject(error));
-    else this.#settle.reject(error);
-    if (told) this.emit({ type: 'ended', error });
-    this.over();
+    return this.#drains ? put : null;
   }
 
   /** What is not whole is kept for the next time. */
@@ -395,12 +335,6 @@ export class Receiving extends Emitter {
         // A disk that does not even keep that has said so before.
       });
     }
-  }
-
-  /** Whoever hears the last word closes the channel. */
-  #closeSoon() {
-    const patience = setTimeout(() => this.#channel.close(), CLOSE_MS);
-    this.#channel.on('closed', () => clearTimeout(patience));
   }
 }
 

@@ -1,15 +1,15 @@
 // The sending side of a transfer (`spec/files.md`).
 
-import { Emitter } from './events.js';
 import {
-  ANNOUNCED_MAX, CLOSE_MS, LABEL, WINDOW_BYTES, broken, chain, chainOf, chainStart, ended, endingOf, fromReceiver, hex, isOurs, piecesOf, usable,
+  ANNOUNCED_MAX, LABEL, WINDOW_BYTES, broken, chain, chainOf, chainStart, ended, endingOf, fromReceiver, hex, isOurs, piecesOf, usable,
 } from './files-rules.js';
 import { gather } from './files-source.js';
+import { Transfer } from './files-transfer.js';
 import { WigwagError } from './errors.js';
 
 /**
  * @import { Channel } from './channel.js'
- * @import { Ending, FromReceiver } from './files-rules.js'
+ * @import { FromReceiver } from './files-rules.js'
  * @import { Entry, FileEntry, Parcel, Source } from './files-source.js'
  *
  * @typedef {{ channel: (label: string, options?: any) => Channel }} Opens what a sender needs of a connection
@@ -36,41 +36,22 @@ export function sendFiles(connection, files, options = {}) {
   return new Sending(connection, files, options);
 }
 
-/** @extends {Emitter<SendingEvent>} */
-export class Sending extends Emitter {
+/** @extends {Transfer<Sent, SendingEvent>} */
+export class Sending extends Transfer {
   /** @param {Opens} connection @param {Source | Parcel} files @param {{ name?: string, signal?: AbortSignal }} options */
   constructor(connection, files, { name, signal }) {
     super();
-    this.done = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
-    this.done.catch(() => {
-      // Whoever listens to events need not wait for this as well.
-    });
     signal?.addEventListener('abort', () => this.cancel(), { once: true });
     const parcel = isParcel(files) ? Promise.resolve(files) : gather(files, { name });
     parcel.then((gathered) => this.#offer(connection, gathered, name)).catch((error) => this.#fail(error));
     if (signal?.aborted) this.cancel();
   }
 
-  /** Everything was kept or skipped. @type {Promise<Sent>} */
-  done;
-  name = '';
-  files = 0;
-  bytes = 0;
-  /** So many bytes the receiver has. */
-  moved = 0;
-  kept = 0;
-  skipped = 0;
   /** What was left out: see `Parcel`. @type {string[]} */
   left = [];
-  /** @type {SendingState} */
+  /** @type {SendingState} @override */
   state = 'preparing';
-  /** Why it ended, where not everything arrived. @type {WigwagError | null} */
-  error = null;
 
-  /** @type {{ resolve: (sent: Sent) => void, reject: (error: WigwagError) => void }} */
-  #settle = { resolve: () => {}, reject: () => {} };
-  /** @type {Channel | null} */
-  #channel = null;
   /** @type {Entry[]} */
   #entries = [];
   /** How many are announced; also the number of the last. */
@@ -89,16 +70,6 @@ export class Sending extends Emitter {
   /** @type {(() => void) | null} */
   #wake = null;
 
-  /** Whether nothing more will happen. */
-  get finished() {
-    return this.state === 'done' || this.state === 'ended';
-  }
-
-  /** Ends it: the receiver keeps what it has of it, to go on from. */
-  cancel() {
-    this.#end('cancelled');
-  }
-
   /** @param {Opens} connection @param {Parcel} parcel @param {string} [name] */
   #offer(connection, parcel, name = parcel.name) {
     if (this.finished) return;
@@ -107,22 +78,19 @@ export class Sending extends Emitter {
     this.#entries = entries;
     if (!entries.length) throw new WigwagError('bad_field', 'There is nothing among this that could be sent.');
     const channel = connection.channel(LABEL);
-    this.#channel = channel;
     const begin = () => {
       if (this.state !== 'preparing') return;
       this.state = 'offered';
-      this.#say({ type: 'offer', v: 1, name, files, bytes });
+      this.say({ type: 'offer', v: 1, name, files, bytes });
       this.emit({ type: 'offered' });
     };
     channel.on('open', begin);
-    channel.on('message', ({ data }) => this.#hear(data));
-    channel.on('closed', () => this.#end('closed', true));
+    this.speak(channel, (said) => this.#hear(said));
     if (channel.open) begin();
   }
 
   /** @param {unknown} said */
   #hear(said) {
-    if (this.finished) return;
     try {
       this.#take(fromReceiver(said));
     } catch (error) {
@@ -136,7 +104,7 @@ export class Sending extends Emitter {
       case undefined:
         return undefined;
       case 'no':
-        return this.#end(word.reason, true);
+        return this.end(word.reason, true);
       case 'accept':
         return this.#accepted();
       case 'take':
@@ -169,20 +137,20 @@ export class Sending extends Emitter {
         const n = (this.#announced += 1);
         const { path } = entry;
         if ('folder' in entry) {
-          await this.#tell({ type: 'folder', n, path });
+          await this.tell({ type: 'folder', n, path });
           continue;
         }
         const { file, executable } = entry;
         const modified = /** @type {File} */ (file).lastModified;
         this.#asked.push(n);
-        await this.#tell({ type: 'file', n, path, size: file.size, ...(modified > 0 && { modified }), ...(executable && { executable }) });
+        await this.tell({ type: 'file', n, path, size: file.size, ...(modified > 0 && { modified }), ...(executable && { executable }) });
       }
     } catch (error) {
       return this.#fail(error);
     } finally {
       this.#announcing = false;
     }
-    if (this.#complete && !this.finished) this.#say({ type: 'done' });
+    if (this.#complete && !this.finished) this.say({ type: 'done' });
   }
 
   /** Announced files that are neither kept nor skipped. */
@@ -203,7 +171,7 @@ export class Sending extends Emitter {
     this.#asked.shift();
     if (word.type === 'skip') {
       this.skipped += 1;
-      this.#count(size);
+      this.count(size);
       this.emit({ type: 'file', path: entry.path, outcome: 'skipped' });
       return void this.#announce();
     }
@@ -234,25 +202,25 @@ export class Sending extends Emitter {
       hash = await chainOf(file, from);
       if (hex(hash) !== hex(theirs)) [hash, start] = [chainStart(), 0];
     }
-    this.#count(start);
-    await this.#tell({ type: 'bytes', n, from: start });
+    this.count(start);
+    await this.tell({ type: 'bytes', n, from: start });
     for await (const piece of piecesOf(file, start, file.size)) {
       const next = chain(hash, piece);
       while (this.#sent + piece.length - this.#got > WINDOW_BYTES && !this.finished) await new Promise((wake) => (this.#wake = () => wake(undefined)));
       if (this.finished) return;
       this.#sent += piece.length;
-      await this.#tell(piece);
+      await this.tell(piece);
       hash = await next;
     }
     this.#taken.shift();
     this.#ended.add(n);
-    await this.#tell({ type: 'end', n, hash: hex(hash) });
+    await this.tell({ type: 'end', n, hash: hex(hash) });
   }
 
   /** @param {number} bytes in all */
   #confirmed(bytes) {
     if (bytes < this.#got || bytes > this.#sent) throw broken();
-    this.#count(bytes - this.#got);
+    this.count(bytes - this.#got);
     this.#got = bytes;
     this.#wake?.();
   }
@@ -266,59 +234,24 @@ export class Sending extends Emitter {
     void this.#announce();
   }
 
-  /** @param {number} bytes more that the receiver has */
-  #count(bytes) {
-    if (!bytes) return;
-    this.moved += bytes;
-    this.emit({ type: 'progress', moved: this.moved, bytes: this.bytes });
-  }
-
-  /** @param {import('./channel.js').Message} word */
-  #tell(word) {
-    return /** @type {Channel} */ (this.#channel).send(word);
-  }
-
-  /** @param {object} word */
-  #say(word) {
-    if (!this.#channel?.open) return;
-    this.#tell(word).catch(() => {
-      // That the channel is gone is heard by itself.
-    });
-  }
-
   #finish() {
-    this.state = 'done';
     const { files, bytes, kept, skipped, left } = this;
-    this.#channel?.close();
-    this.#settle.resolve({ files, bytes, kept, skipped, left });
-    this.emit({ type: 'done' });
-    this.over();
+    this.finish({ files, bytes, kept, skipped, left });
+    this.hangUp();
   }
 
   /** @param {unknown} error */
   #fail(error) {
     // What the platform says of its own is about a file that cannot be read.
-    if (!isOurs(error)) this.#end('changed', false, ended('changed', false, error));
-    else if (error.reason === 'closed') this.#end('closed', true);
-    else this.#end(endingOf(error.reason), false, error);
+    if (!isOurs(error)) this.end('changed', false, ended('changed', false, error));
+    else if (error.reason === 'closed') this.end('closed', true);
+    else this.end(endingOf(error.reason), false, error);
   }
 
-  /** @param {Ending} reason @param {boolean} [heard] that the other side ended it @param {WigwagError} [error] */
-  #end(reason, heard = false, error = ended(reason, heard)) {
-    if (this.finished) return;
-    this.state = 'ended';
-    this.error = error;
+  /** @override */
+  stopped() {
     this.#wake?.();
-    const channel = this.#channel;
-    if (heard) channel?.close();
-    else if (channel) {
-      this.#say({ type: 'no', reason });
-      const patience = setTimeout(() => channel.close(), CLOSE_MS);
-      channel.on('closed', () => clearTimeout(patience));
-    }
-    this.#settle.reject(error);
-    this.emit({ type: 'ended', error });
-    this.over();
+    return null;
   }
 }
 

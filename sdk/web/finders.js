@@ -1,6 +1,6 @@
 // One call for all the ways to find a peer: asks the finders as the race says, believes what is verified, and tells what is being tried.
 
-import { WigwagError } from './errors.js';
+import { WigwagError, asError } from './errors.js';
 import { Race } from './finding.js';
 import * as parts from './parts.js';
 import { isGood, makeRecord } from './record.js';
@@ -361,9 +361,4 @@ function harmlessly(run) {
   } catch (error) {
     queueMicrotask(() => { throw error; });
   }
-}
-
-/** @param {unknown} error */
-function asError(error) {
-  return error instanceof WigwagError ? error : new WigwagError('failed', `${error instanceof Error ? error.message : error}`, { cause: error });
 }

@@ -4,7 +4,7 @@
 // last of them has let go, so that the unmounting and mounting again of `StrictMode` opens one connection and leaves none behind.
 
 import { Wigwag } from './client.js';
-import { WigwagError } from './errors.js';
+import { WigwagError, asError } from './errors.js';
 import { followWay } from './path.js';
 import { ENGLISH, say, stateOf } from './sight.js';
 import { Shares, same, steady } from './shares.js';
@@ -236,9 +236,4 @@ function viewOf(room, left) {
 /** @param {string} id @returns {StorePeer} */
 function awayPeer(id) {
   return { id, state: 'away', path: null, queued: 0, error: null, lastSeen: null };
-}
-
-/** @param {unknown} error */
-function asError(error) {
-  return error instanceof WigwagError ? error : new WigwagError('failed', `${error instanceof Error ? error.message : error}`, { cause: error });
 }

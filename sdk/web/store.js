@@ -1,7 +1,7 @@
 // The network as one observable value: the server's status, the peers that an app wants, and what waits for those that are away.
 // It owns no socket and decides nothing about trust: the client does. It keeps nothing on disk.
 
-import { WigwagError } from './errors.js';
+import { WigwagError, asError } from './errors.js';
 import { Emitter } from './events.js';
 import { followWay } from './path.js';
 
@@ -403,9 +403,4 @@ function closed() {
 /** @param {AbortSignal | undefined} signal */
 function calledOff(signal) {
   return new WigwagError('aborted', 'The message was called off.', { cause: signal?.reason });
-}
-
-/** @param {unknown} error */
-function asError(error) {
-  return error instanceof WigwagError ? error : new WigwagError('failed', `${error instanceof Error ? error.message : error}`, { cause: error });
 }

@@ -1,6 +1,6 @@
 // Two people who share a code of words meet in its secret room, and one connects to the other (`spec/files.md`).
 
-import { WigwagError } from './errors.js';
+import { WigwagError, asError } from './errors.js';
 import { TITLE, WordCode } from './word-code.js';
 
 /**
@@ -22,6 +22,12 @@ import { TITLE, WordCode } from './word-code.js';
  */
 
 const NAME_MAX = 255;
+
+/** After a call that failed comes the next, so much later. */
+const AGAIN_MS = 1_000;
+
+/** After these no other call would fare better. */
+const HOPELESS = new Set(['unsupported', 'closed']);
 
 /**
  * Meets the other of a code of words: waits until somebody is there who has to send what we look for, or looks for what we have. The client has to
@@ -74,7 +80,7 @@ class Waiting {
     this.#sends = sends;
     this.#signal = signal;
     this.#settle = settle;
-    const look = () => void this.#look();
+    const look = () => this.#look();
     this.#stops = [
       room.on('joined', look),
       room.on('updated', look),
@@ -91,8 +97,10 @@ class Waiting {
   #settle;
   #stops;
   #over = false;
-  /** Members whom we connect to, or tried in vain. @type {Set<Member>} */
+  /** Members whom we connect to, or shall again in a moment. @type {Set<Member>} */
   #tried = new Set();
+  /** @type {Set<any>} */
+  #timers = new Set();
 
   /** @param {unknown} error */
   fail(error) {
@@ -100,18 +108,30 @@ class Waiting {
   }
 
   /** Connects to whomever we fit, where it is our turn to. */
-  async #look() {
+  #look() {
     for (const member of this.#room.members) {
       if (member.polite || this.#over || !this.#fits(member) || this.#tried.has(member)) continue;
       this.#tried.add(member);
-      try {
-        const connection = await this.#client.connect(member.id, { device: member.device || undefined, key: member.key, signal: this.#signal });
-        if (this.#over) connection.close();
-        else this.#met(connection, member);
-      } catch (error) {
-        // Who left meanwhile may come back; who is here and cannot be reached never will be.
-        if (this.#room.members.includes(member)) this.fail(error);
-      }
+      void this.#call(member);
+    }
+  }
+
+  /** @param {Member} member */
+  async #call(member) {
+    try {
+      const connection = await this.#client.connect(member.id, { device: member.device || undefined, key: member.key, signal: this.#signal });
+      if (this.#over) connection.close();
+      else this.#met(connection, member);
+    } catch (error) {
+      if (this.#over) return;
+      if (HOPELESS.has(asError(error).reason)) return this.fail(error);
+      // Who could not be reached now may be in a moment, where nobody has left.
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer);
+        this.#tried.delete(member);
+        this.#look();
+      }, AGAIN_MS);
+      this.#timers.add(timer);
     }
   }
 
@@ -138,6 +158,7 @@ class Waiting {
     if (this.#over) return false;
     this.#over = true;
     for (const stop of this.#stops) stop();
+    for (const timer of this.#timers) clearTimeout(timer);
     return true;
   }
 }

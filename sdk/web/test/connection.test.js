@@ -186,6 +186,37 @@ test('whoever was called may look for another path too, also where the two brows
   assert.equal(await alice.evaluate(() => globalThis.last.state), 'open');
 });
 
+test('what the server renews of its TURN servers is used by the next search for a path, on both sides', async () => {
+  const renewed = { type: 'ice', servers: [{ urls: ['turn:127.0.0.1:9'], username: 'fresh', credential: 'c' }] };
+  const server = await hostile((frame) => (frame.kind === 'renew' ? renewed : frame));
+  const to = await open(carol, { listen: true, url: server.url });
+  const from = await open(alice, { url: server.url });
+  const inUse = (connection) => globalThis[connection].raw.getConfiguration().iceServers.some(({ username }) => username === 'fresh');
+  await alice.evaluate(async (id) => (globalThis.c = await globalThis.w.connect(id)), to);
+  for (const [page, id] of [[alice, from], [carol, to]]) {
+    await page.evaluate(async (self) => {
+      const renewal = globalThis.w.once('ice');
+      await globalThis.w.signal(self, 'renew', null);
+      await renewal;
+    }, id);
+  }
+  assert.deepEqual([await alice.evaluate(inUse, 'c'), await carol.evaluate(inUse, 'last')], [false, false]);
+  await alice.evaluate(async () => {
+    const ufrag = () => /a=ice-ufrag:(\S+)/.exec(globalThis.c.raw.remoteDescription.sdp)[1];
+    const before = ufrag();
+    globalThis.c.mend();
+    while (ufrag() === before) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+  assert.deepEqual([await alice.evaluate(inUse, 'c'), await carol.evaluate(inUse, 'last')], [true, true]);
+  const echoed = await alice.evaluate(async () => {
+    const heard = globalThis.c.once('message');
+    await globalThis.c.send('still here');
+    return (await heard).data;
+  });
+  assert.equal(echoed, 'still here');
+  server.stop();
+});
+
 test('a page that was frozen has missed nothing when it wakes', async () => {
   const home = await Server.start();
   const [id] = [await open(alice, { url: home.url }), await open(bob, { url: home.url })];

@@ -85,6 +85,22 @@ for (const [sends, takes] of [['Chromium', 'Firefox'], ['Firefox', 'Chromium']])
   });
 }
 
+test('two who share words go on where a call fails', async () => {
+  const pages = await pair('Chromium', 'Firefox');
+  await Promise.all(pages.map((page) => page.evaluate(async (url) => {
+    globalThis.w.close();
+    globalThis.calls = 0;
+    const accept = () => (globalThis.calls += 1) > 1 || 'Not yet.';
+    globalThis.w = await globalThis.lib.Wigwag.open({ servers: url, accept });
+  }, server.url)));
+  const words = await pages[0].evaluate(() => String(globalThis.files.WordCode.make()));
+  const [sent, received] = await Promise.all([pages[0].evaluate(sendByWords, words), pages[1].evaluate(receiveByWords, words)]);
+  assert.deepEqual([sent.kept, received.text], [1, 'hello']);
+  const calls = await Promise.all(pages.map((page) => page.evaluate(() => globalThis.calls)));
+  assert.deepEqual(calls.sort(), [0, 2]);
+  for (const page of pages) await page.browserContext().close();
+});
+
 /** A page in each, with a client and helpers. @param {...string} names */
 function pair(...names) {
   return Promise.all(names.map(async (name) => {
