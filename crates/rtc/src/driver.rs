@@ -197,12 +197,15 @@ impl Driver {
         match order {
             Order::Offer { restart, reply } => {
                 if restart {
-                    self.look();
-                    self.ask();
+                    self.search_anew();
                 }
                 let _ = reply.send(self.pc.offer(now, restart));
             }
             Order::Describe { description, reply } => {
+                // Whoever answers may be the one that moved, and not know it yet.
+                if self.pc.is_restart(&description) {
+                    self.search_anew();
+                }
                 let _ = reply.send(self.pc.describe(now, &description));
             }
             Order::LocalDescription(reply) => {
@@ -238,6 +241,12 @@ impl Driver {
                 self.closers.push(reply);
             }
         }
+    }
+
+    /// Where can we be reached now?
+    fn search_anew(&mut self) {
+        self.look();
+        self.ask();
     }
 
     /// Names servers to the machine, once their names are looked up.

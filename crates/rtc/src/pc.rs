@@ -69,6 +69,8 @@ pub struct Pc {
     section: Option<String>,
     /// Whether descriptions went both ways.
     agreed: bool,
+    /// What the other end calls the search for a path that is under way.
+    their_search: Option<String>,
     gathered: bool,
     early: Vec<Candidate>,
     remotes: Vec<(SocketAddr, String)>,
@@ -101,6 +103,7 @@ impl Pc {
             locals: Vec::new(),
             section: None,
             agreed: false,
+            their_search: None,
             gathered: false,
             early: Vec::new(),
             remotes: Vec::new(),

@@ -32,6 +32,12 @@ impl Pc {
         self.pending.is_some()
     }
 
+    /// Whether this is an offer of the other end's that restarts the search for a path.
+    pub fn is_restart(&self, remote: &Description) -> bool {
+        let search = description::attribute(&remote.sdp, "ice-ufrag");
+        self.agreed && remote.kind == Kind::Offer && search != self.their_search.as_deref()
+    }
+
     /// An offer: the first one, or one that restarts the search for a path.
     pub fn offer(&mut self, now: Instant, restart: bool) -> Result<Description, Error> {
         if self.closed {
@@ -165,6 +171,7 @@ impl Pc {
             self.message_bytes = description::message_bytes_max(sdp).min(MESSAGE_BYTES_MAX);
         }
         self.agreed = true;
+        self.their_search = description::attribute(sdp, "ice-ufrag").map(str::to_owned);
         self.remotes.clear();
         self.askers.clear();
         let lines =

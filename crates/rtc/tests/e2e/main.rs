@@ -4,5 +4,6 @@
 
 mod code;
 mod loopback;
+mod moved;
 mod support;
 mod turn;
