@@ -187,7 +187,7 @@ test('whoever was called may look for another path too, also where the two brows
 });
 
 test('what the server renews of its TURN servers is used by the next search for a path, on both sides', async () => {
-  const renewed = { type: 'ice', servers: [{ urls: ['turn:127.0.0.1:9'], username: 'fresh', credential: 'c' }] };
+  const renewed = { type: 'ice', servers: [{ urls: ['turn:127.0.0.1:3479'], username: 'fresh', credential: 'c' }] };
   const server = await hostile((frame) => (frame.kind === 'renew' ? renewed : frame));
   const to = await open(carol, { listen: true, url: server.url });
   const from = await open(alice, { url: server.url });
