@@ -52,6 +52,6 @@ pub(crate) fn of(book: &Book, sizes: &Sizes) -> Result<Measured> {
         burst_message_us: take("grow burst", Keyed, many)?,
         told_us: take("say", Keyed, large)?,
         find_us: take("find", Keyed, 0)?,
-        second_core: take("core work", Guest, 2).unwrap_or(1.0) / 2.0,
+        second_core: take("core work", Guest, 2).unwrap_or(1.0) - 1.0,
     })
 }

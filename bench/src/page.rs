@@ -69,8 +69,8 @@ const METHOD: &str = "
 - Bytes are the growth of resident memory over the sockets that were opened, divided by their number. The kernel's own memory for a socket is beside that, and counted beside the small server.
 - What is left: native peers say `bye` and the others just close; 2 seconds later resident memory is compared with that before they came.
 - A join is counted with everything that it causes: the newcomer is told of all members, and all members of it. For presence, everybody watches one peer that goes and comes back.
-- Two cores: a core for server and load together, then two for both, with a thread of load for each. Work done is 2 × the CPU per message on one core ÷ that on two × the share of the time in which both cores were busy. \
-What two cores do with the load elsewhere is not known from this; that they wait for each other would show in either factor.
+- Two cores: two servers with a core each beside one server that has both, with two threads of load that go where the scheduler puts them. Work done is 2 × the CPU per message of the two ÷ that of the one × how busy the cores were with the one ÷ how busy with the two. \
+That two cores of a machine share caches and a clock slows both alike; that the threads of one server wait for each other shows in either factor.
 - Stress: 300 calls per second are measured all the time. The trouble is made by a thread of the same load, with a lower priority on the same core: some of what is seen is the load's own waiting.
 ";
 
@@ -193,14 +193,14 @@ fn many(book: &Book, sizes: &Sizes) -> String {
 
 fn cores(book: &Book, _sizes: &Sizes) -> String {
     let cell = |figure: &str, size: usize| book.median(figure, Guest, size).map_or("–".to_owned(), number);
+    let row = |size: usize| ["core cost", "core busy", "core rate"].map(|figure| cell(figure, size)).join(" | ");
     format!(
-        "## Two cores\n| cores, shared with the load | µs/message | messages/s of server and load together |\n| --- | --- | --- |\n\
-         | 1 | {} | {} |\n| 2 | {} | {} |\n\nBoth cores were busy for {} % of the time, which makes {} × the work of one.\n",
-        cell("core cost", 1),
-        cell("core rate", 1),
-        cell("core cost", 2),
-        cell("core rate", 2),
-        cell("core busy", 2),
+        "## Two cores\nThe load shares both cores with the servers.\n\n\
+         | | µs/message | both cores busy, % | messages/s of servers and load together |\n| --- | --- | --- | --- |\n\
+         | two servers, a core each | {} |\n| one server on both cores | {} |\n\n\
+         So a server does on two cores {} × the work of one core.\n",
+        row(1),
+        row(2),
         cell("core work", 2),
     )
 }

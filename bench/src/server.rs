@@ -203,9 +203,14 @@ impl Server {
 
     /// Does something, and says how many microseconds the server worked meanwhile.
     pub(crate) fn worked<T>(&self, does: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
-        let before = cpu_ns(self.pid())?;
+        let before = self.cpu_us()?;
         let done = does()?;
-        Ok((cpu_ns(self.pid())?.saturating_sub(before) as f64 / 1_000.0, done))
+        Ok((self.cpu_us()? - before, done))
+    }
+
+    /// Microseconds that it worked so far.
+    pub(crate) fn cpu_us(&self) -> Result<f64> {
+        Ok(cpu_ns(self.pid())? as f64 / 1_000.0)
     }
 }
 

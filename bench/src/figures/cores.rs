@@ -1,5 +1,6 @@
-//! Two cores against one. The load has to run somewhere, too, and where there are only two cores it shares them with the server; so the
-//! figure is made of what the server's work costs on one core and on two, and of how busy both cores were kept.
+//! Two cores against one: a server on two cores beside two servers that have a core each and know nothing of one another. Where there
+//! are only two cores the load shares them, in both cases alike, so the figure is made of what the server's work costs and of how busy
+//! the cores were kept.
 
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use wigwag_load::{Pace, Plan, Ran, Rhythm, run};
 
 use crate::book::Book;
 use crate::process::{own_cpu_us, pin};
-use crate::server::{Stage, Subject};
+use crate::server::{Server, Stage, Subject};
 use crate::sizes::Sizes;
 
 const AT_ONCE: usize = 32;
@@ -19,14 +20,15 @@ pub(crate) fn cores(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<()>
         return Ok(());
     }
     let subject = Subject::Guest;
-    let one = loaded(stage, sizes, subject, &[0])?;
-    let two = loaded(stage, sizes, subject, &[0, 1])?;
-    book.add("core cost", subject, 1, one.us);
+    let apart = loaded(stage, sizes, subject, &[&[0], &[1]])?;
+    let two = loaded(stage, sizes, subject, &[&[0, 1]])?;
+    book.add("core cost", subject, 1, apart.us);
     book.add("core cost", subject, 2, two.us);
-    book.add("core rate", subject, 1, one.rate);
+    book.add("core rate", subject, 1, apart.rate);
     book.add("core rate", subject, 2, two.rate);
+    book.add("core busy", subject, 1, apart.busy * 100.0);
     book.add("core busy", subject, 2, two.busy * 100.0);
-    book.add("core work", subject, 2, 2.0 * two.busy * one.us / two.us / one.busy);
+    book.add("core work", subject, 2, 2.0 * two.busy * apart.us / two.us / apart.busy);
     pin(&stage.cores[1]);
     Ok(())
 }
@@ -36,35 +38,35 @@ struct Showed {
     us: f64,
     /// Messages per second, of server and load together.
     rate: f64,
-    /// What part of the time the cores were in use.
+    /// What part of the time the two cores were in use.
     busy: f64,
 }
 
-/// Server and load on these cores, with as many threads of load as there are cores.
-fn loaded(stage: &Stage, sizes: &Sizes, subject: Subject, cores: &[usize]) -> Result<Showed> {
-    let server = stage.start_on(subject, cores, cores, &[])?;
+/// A server on each of these sets of cores, and a thread of load for each of the two cores, which goes where the scheduler puts it.
+fn loaded(stage: &Stage, sizes: &Sizes, subject: Subject, sets: &[&[usize]]) -> Result<Showed> {
+    const BOTH: [usize; 2] = [0, 1];
+    let servers: Vec<Server> =
+        sets.iter().map(|set| stage.start_on(subject, set, &BOTH, &[])).collect::<Result<_>>()?;
     let mut crowds = Vec::new();
-    for _ in cores {
+    for server in servers.iter().cycle().take(BOTH.len()) {
         let mut crowd = server.crowd()?;
         crowd.open(sizes.sockets, 64)?;
         crowds.push(crowd);
     }
     let mut plan = Plan::calls(0..sizes.sockets, Rhythm::Sparse, Pace::AtOnce(AT_ONCE), u64::MAX);
     plan.time = sizes.seconds;
-    let (begun, before) = (Instant::now(), own_cpu_us());
-    let (us, ran) = server.worked(|| {
-        std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                crowds.iter_mut().map(|crowd| scope.spawn(|| run(crowd, &plan, |_, _| true))).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().ok().context("a thread of the load died")?)
-                .collect::<Result<Vec<Ran>>>()
-        })
+    let cpu_us = || -> Result<f64> { servers.iter().map(Server::cpu_us).sum() };
+    let (begun, before, before_us) = (Instant::now(), own_cpu_us(), cpu_us()?);
+    let ran = std::thread::scope(|scope| {
+        let threads: Vec<_> = crowds.iter_mut().map(|crowd| scope.spawn(|| run(crowd, &plan, |_, _| true))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().ok().context("a thread of the load died")?)
+            .collect::<Result<Vec<Ran>>>()
     })?;
-    let took = begun.elapsed().as_secs_f64();
+    let (took, us) = (begun.elapsed().as_secs_f64(), cpu_us()? - before_us);
     let load_us = own_cpu_us() - before;
     let messages = ran.iter().map(|ran| ran.messages).sum::<u64>().max(1) as f64;
-    let busy = (us + load_us) / (took * 1e6 * cores.len() as f64);
+    let busy = (us + load_us) / (took * 1e6 * BOTH.len() as f64);
     Ok(Showed { us: us / messages, rate: messages / took, busy: busy.min(1.0) })
 }
