@@ -1,10 +1,12 @@
 //! The commands that talk to peers, between processes of their own over the running server.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -201,7 +203,8 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // What a shell started goes with it.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.wait();
     }
 }
@@ -209,7 +212,13 @@ impl Drop for Running {
 impl Running {
     /// Starts it with pipes for its input and outputs.
     pub(super) fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
         Self {
             input: child.stdin.take(),
             out: lines(child.stdout.take().unwrap()),
@@ -239,8 +248,7 @@ impl Running {
     /// Control and C.
     #[cfg(unix)]
     pub(super) fn interrupt(&mut self) {
-        let process = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }
 
     /// Ends it without a word.
