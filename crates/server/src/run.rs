@@ -2,7 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,6 +12,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use ipnet::IpNet;
 use prometheus_client::registry::Registry;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,7 +25,7 @@ use crate::dialects::{Guide, Routes};
 use crate::driver::{Clock, Driver, Parts, connect, load, rules};
 use crate::http::{Desk, Site, router};
 use crate::metrics::Metrics;
-use crate::net::{Door, DoorLimits, Listener, NetLimits, NetMetrics, Sockets, Tls, TrustedProxies};
+use crate::net::{Door, DoorLimits, Listener, NetLimits, NetMetrics, Sockets, Tls, TrustedProxies, Workers};
 use crate::store::{Place, Store, StoreMetrics, StoreOptions};
 use crate::{descriptors, dialects, log, memory, store};
 
@@ -33,14 +36,17 @@ const CLOSE_GRACE: Duration = Duration::from_secs(6);
 
 /// Runs the server until it is told to stop.
 pub fn serve(launch: Launch) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|e| Exit::Failed.because(e))?;
-    let exit = runtime.block_on(run(launch));
+    // Connections have threads of their own; what is left for this one is little.
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| Exit::Failed.because(e))?;
+    let workers = Workers::start(available_parallelism().unwrap_or(NonZeroUsize::MIN));
+    let workers = workers.map_err(|e| Exit::Failed.because(e))?;
+    let exit = runtime.block_on(run(launch, &workers));
     // Whoever still waits for something (a blocked look-up, say) does not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(100));
     exit
 }
 
-async fn run(launch: Launch) -> Result<Exit, Failure> {
+async fn run(launch: Launch, workers: &Workers) -> Result<Exit, Failure> {
     let config = launch.loaded.config;
     descriptors::raise_limit(config.limits.sockets);
     memory::give_back();
@@ -92,7 +98,8 @@ async fn run(launch: Launch) -> Result<Exit, Failure> {
         let router = router(site.clone(), native, |inner| inner.layer(from_fn_with_state(guide, dialects::guide)));
         let door = Door::new(router, door_limits(&config), net.clone())
             .with_trusted(trusted(&config.server.trust_proxy))
-            .with_proxy_protocol(config.server.proxy_protocol);
+            .with_proxy_protocol(config.server.proxy_protocol)
+            .with_workers(workers);
         Arc::new(door)
     };
     let (closed, closing) = watch::channel(false);

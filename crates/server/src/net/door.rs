@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::address::{PeerAddr, TrustedProxies};
 use super::stream::Stream;
 use super::tls::Tls;
+use super::workers::{Turns, Workers};
 use super::{DoorLimits, NetMetrics, http, proxy};
 
 /// What all listeners share: the router behind them, and the rules for connections.
@@ -23,6 +24,7 @@ pub struct Door {
     pub(crate) limits: DoorLimits,
     pub(crate) metrics: NetMetrics,
     proxy_protocol: bool,
+    workers: Option<Turns>,
     pending: Mutex<Pending>,
 }
 
@@ -35,6 +37,7 @@ impl Door {
             limits,
             metrics,
             proxy_protocol: false,
+            workers: None,
             pending: Mutex::default(),
         }
     }
@@ -53,6 +56,13 @@ impl Door {
         self
     }
 
+    /// Leaves connections to these threads, each to the next; without them all stay on the runtime that accepts them.
+    #[must_use]
+    pub fn with_workers(mut self, workers: &Workers) -> Self {
+        self.workers = Some(workers.turns());
+        self
+    }
+
     /// Takes a connection in, or drops it if too many are waiting.
     pub(crate) fn enter(
         self: &Arc<Self>,
@@ -66,12 +76,20 @@ impl Door {
             return NetMetrics::count(&self.metrics.connections_dropped, "pending");
         };
         let greeting = Greeting { door: Arc::clone(self), waiting, stop: stop.clone() };
-        if tls.is_none() && !self.expects_header(peer) {
-            // The common case needs no step in between.
-            tokio::spawn(greeting.serve(stream, peer));
-        } else {
-            tokio::spawn(greeting.prepare(stream, peer, tls.cloned()));
-        }
+        let tls = tls.cloned();
+        let Some(workers) = &self.workers else {
+            return greeting.begin(stream, peer, tls);
+        };
+        let released = match stream.release() {
+            Ok(released) => released,
+            Err(error) => return tracing::debug!(%error, "a connection cannot change threads"),
+        };
+        workers.next().spawn(async move {
+            match released.adopt() {
+                Ok(stream) => greeting.begin(stream, peer, tls),
+                Err(error) => tracing::debug!(%error, "a connection cannot change threads"),
+            }
+        });
     }
 
     fn expects_header(&self, peer: PeerAddr) -> bool {
@@ -87,6 +105,15 @@ struct Greeting {
 }
 
 impl Greeting {
+    fn begin(self, stream: Stream, peer: PeerAddr, tls: Option<Tls>) {
+        if tls.is_none() && !self.door.expects_header(peer) {
+            // The common case needs no step in between.
+            tokio::spawn(self.serve(stream, peer));
+        } else {
+            tokio::spawn(self.prepare(stream, peer, tls));
+        }
+    }
+
     /// PROXY header and TLS handshake, each with its deadline; then a fresh task serves the
     /// connection, so that the states of the handshake are not carried along.
     async fn prepare(self, mut stream: Stream, mut peer: PeerAddr, tls: Option<Tls>) {

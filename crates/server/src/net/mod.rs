@@ -27,6 +27,7 @@ mod task;
 mod testing;
 mod tls;
 mod upgrade;
+mod workers;
 
 use std::io;
 
@@ -41,6 +42,7 @@ pub use sockets::{Place, Sockets};
 pub use stream::Stream;
 pub use tls::{Tls, TlsError};
 pub use upgrade::{Upgrade, UpgradeRefused};
+pub use workers::Workers;
 
 /// What stands behind one socket.
 ///

@@ -55,6 +55,33 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// Takes it from the event loop that it belongs to, so that another can have it.
+    pub(crate) fn release(self) -> io::Result<Released> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(Released::Tcp),
+            Self::Unix(stream) => stream.into_std().map(Released::Unix),
+            Self::Owned(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+/// A stream between two event loops.
+pub(crate) enum Released {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Released {
+    /// Gives it to the event loop of the caller.
+    pub(crate) fn adopt(self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
+            Self::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {

@@ -11,3 +11,4 @@ mod seam;
 mod server;
 mod tls;
 mod upgrade;
+mod workers;

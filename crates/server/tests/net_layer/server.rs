@@ -73,6 +73,10 @@ impl Behind for Puppet {
             "burst" => (0..rest.parse().unwrap()).for_each(|i: u32| {
                 batch.send(self.id, &Bytes::from(i.to_string()));
             }),
+            "where" => {
+                let thread = std::thread::current().name().unwrap_or_default().to_owned();
+                batch.send(self.id, &Bytes::from(thread));
+            }
             "to" => {
                 let (id, what) = rest.split_once(' ').unwrap();
                 batch.send(SocketId(id.parse().unwrap()), &Bytes::copy_from_slice(what.as_bytes()));
