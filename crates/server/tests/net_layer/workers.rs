@@ -48,10 +48,10 @@ async fn a_slow_receiver_is_written_to_again_by_its_own_thread() {
     let to = server.opened().await.0;
     // Far more than the kernel takes while nobody reads.
     let large = "x".repeat(60_000);
-    for _ in 0..100 {
+    for _ in 0..300 {
         sender.say(&format!("to {to} {large}")).await;
     }
-    for _ in 0..100 {
+    for _ in 0..300 {
         assert_eq!(receiver.next().await, text(&large));
     }
 }
@@ -68,7 +68,7 @@ async fn when_the_threads_end_their_sockets_do() {
 
 fn with_workers(count: usize) -> (Workers, Server) {
     let workers = Workers::start(NonZeroUsize::new(count).unwrap()).unwrap();
-    let limits = NetLimits { queue_bytes: 16 * 1024 * 1024, ..NetLimits::default() };
+    let limits = NetLimits { queue_bytes: 64 * 1024 * 1024, ..NetLimits::default() };
     let server = Server::with(limits, |door| door.with_workers(&workers));
     (workers, server)
 }
