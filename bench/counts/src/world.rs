@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use wigwag_dialects::{Arrival, Conversation, Dialect, Dialects, Settings, Which};
 use wigwag_hub::{Connection, Hub, Moment, Now, Origin, Output, Outputs, Received, Rules, SocketId, Wall};
 use wigwag_wire::Limits;
@@ -188,20 +189,22 @@ impl World {
 impl Outputs for Ends {
     fn emit(&mut self, output: Output) {
         match output {
-            Output::Send { socket, frame } => {
-                let socket = socket.0 as usize;
-                let Some(outbox) = self.outboxes.get_mut(socket) else { return };
-                if outbox.is_none() {
-                    self.dirty.push(socket);
-                }
-                outbox.get_or_insert_with(Outbox::take).push(Kind::Text, &frame);
-                self.frames += 1;
-                if self.listening {
-                    self.last = Some(String::from_utf8_lossy(&frame).into_owned());
-                }
-            }
+            Output::Send { socket, frame } => self.send(socket, &frame),
             Output::Mark { socket, count } => self.marks.push((socket.0 as usize, count)),
             _ => {}
+        }
+    }
+
+    fn send(&mut self, socket: SocketId, frame: &Bytes) {
+        let socket = socket.0 as usize;
+        let Some(outbox) = self.outboxes.get_mut(socket) else { return };
+        if outbox.is_none() {
+            self.dirty.push(socket);
+        }
+        outbox.get_or_insert_with(Outbox::take).push(Kind::Text, frame);
+        self.frames += 1;
+        if self.listening {
+            self.last = Some(String::from_utf8_lossy(frame).into_owned());
         }
     }
 }

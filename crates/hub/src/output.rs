@@ -173,6 +173,11 @@ pub trait Outputs {
     /// To be done, after everything emitted before.
     fn emit(&mut self, output: Output);
 
+    /// A frame for a socket, in its turn like everything emitted. For what only copies the bytes, another handle to them is a waste.
+    fn send(&mut self, socket: SocketId, frame: &Bytes) {
+        self.emit(Output::Send { socket, frame: frame.clone() });
+    }
+
     /// To be counted.
     fn note(&mut self, _note: Note) {}
 }

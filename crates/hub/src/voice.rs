@@ -1,5 +1,7 @@
 //! How events become frames. One voice per dialect; the native one writes each event as JSON.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
@@ -54,7 +56,22 @@ pub struct Native;
 
 impl Voice for Native {
     fn frames(&self, event: &Event<'_>, _to: &Party, _scene: Scene<'_>) -> Frames {
-        // Serialising into memory cannot fail for these types: no maps with odd keys, no floats.
-        serde_json::to_vec(event).ok().map(Bytes::from).into_iter().collect()
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.clear();
+            event.write(scratch);
+            let frame = Bytes::copy_from_slice(scratch);
+            if scratch.capacity() > SCRATCH_MAX {
+                *scratch = Vec::new();
+            }
+            Frames::from_buf([frame])
+        })
     }
 }
+
+thread_local! {
+    /// Where frames are written first: one that lies in memory of its own size is allocated once and wastes nothing while it is held.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What is kept of it.
+const SCRATCH_MAX: usize = 64 * 1024;

@@ -102,6 +102,17 @@ pub enum Event<'a> {
     Swarm(SwarmEvent<'a>),
 }
 
+impl Event<'_> {
+    /// Appends it as JSON.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        if let Self::Signal(signal) = self {
+            return signal.write(out);
+        }
+        // Serialising into memory cannot fail for these types: no maps with odd keys, no floats.
+        let _ = serde_json::to_writer(out, self);
+    }
+}
+
 macro_rules! types {
     ($($variant:ident $name:literal)*) => {
         /// Types on the wire, in the order of [`Event`]'s variants.

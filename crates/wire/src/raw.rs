@@ -8,6 +8,37 @@ pub fn depth_within(json: &str, max: u64) -> bool {
     max == 0 || openings(json.as_bytes()) <= max || follow(json.as_bytes(), max)
 }
 
+/// Appends a text as a JSON string.
+pub fn put_text(out: &mut Vec<u8>, text: &str) {
+    if plain_len(text.as_bytes()) == text.len() {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        // Writing a text into memory cannot fail.
+        let _ = serde_json::to_writer(out, text);
+    }
+}
+
+/// How many bytes come before the first that a JSON text cannot hold as it is: a quote, a backslash or a control character.
+pub(crate) fn plain_len(bytes: &[u8]) -> usize {
+    // Eight at a time: a byte's highest bit shows whether it, or one before it, is special.
+    const ONES: u64 = u64::MAX / 255;
+    let is_byte =
+        |word: u64, byte: u8| (word ^ ONES * u64::from(byte)).wrapping_sub(ONES) & !(word ^ ONES * u64::from(byte));
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let special = (control | is_byte(word, b'"') | is_byte(word, b'\\')) & (ONES << 7);
+        if special != 0 {
+            return at * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
+    bytes.len() - rest.len() + rest.iter().position(special).unwrap_or(rest.len())
+}
+
 /// How many `[` and `{` there are, those in strings too: the two differ in one bit.
 fn openings(bytes: &[u8]) -> u64 {
     // Sums that fit a byte are what a compiler turns into vector instructions.
@@ -62,6 +93,27 @@ mod tests {
                 assert_eq!(follow(json.as_bytes(), max), depth <= max, "{json} within {max}");
             }
         }
+    }
+
+    #[test]
+    fn the_first_special_byte_is_found_wherever_it_stands() {
+        for special in ['"', '\\', '\u{0}', '\u{1f}'] {
+            for plain in ["", "a", "a b!#[]~\u{7f}", "déjà vu ñandú", "0123456789abcdef0123"] {
+                for rest in ["", "x", "\"\\\u{1}xyzxyzxyz"] {
+                    assert_eq!(
+                        plain_len(format!("{plain}{special}{rest}").as_bytes()),
+                        plain.len(),
+                        "{plain}{special:?}{rest}"
+                    );
+                }
+            }
+        }
+        for text in ["", "plain", "a \"quote\"", "back\\slash", "line\nbreak \u{7f} é", "\u{0}"] {
+            let mut out = Vec::new();
+            put_text(&mut out, text);
+            assert_eq!(String::from_utf8_lossy(&out), serde_json::to_string(text).unwrap_or_default());
+        }
+        assert_eq!(plain_len("déjà vu, and no more".as_bytes()), "déjà vu, and no more".len());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a peer asks: one type per message, read from one JSON object. A request that parses is valid.
 
+mod envelope;
 mod fields;
 mod groups;
 mod peers;
@@ -114,7 +115,7 @@ impl<'a> Request<'a> {
         let fields = Fields::split(text).map_err(|refusal| Unread { re: None, refusal })?;
         let n = fields.integer("n", 0, INTEGER_MAX);
         let re = n.as_ref().ok().copied().flatten();
-        if !depth_within(text, limits.json_depth) {
+        if !fields.is_flat() && !depth_within(text, limits.json_depth) {
             return Err(Unread { re, refusal: Code::TooDeep.into() });
         }
         fields.check().and(n).map_err(|refusal| Unread { re, refusal })?;

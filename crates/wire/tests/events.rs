@@ -69,7 +69,10 @@ struct Say(RefCell<Vec<String>>);
 
 impl Say {
     fn says(&self, event: &Event<'_>) {
+        let mut written = Vec::new();
+        event.write(&mut written);
         let text = serde_json::to_string(event).unwrap();
+        assert_eq!(String::from_utf8(written).unwrap(), text);
         assert!(text.starts_with(&format!("{{\"type\":\"{}\"", event.name())), "{text}");
         assert_eq!(TYPES[event.index() as usize], event.name());
         self.0.borrow_mut().push(text);

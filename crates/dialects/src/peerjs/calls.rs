@@ -70,7 +70,7 @@ impl Calls {
             return;
         }
         let relayed = Relayed { r#type: word, src: party.id.as_str(), dst, payload };
-        let Ok(written) = serde_json::to_string(&relayed) else { return };
+        let Some(written) = relayed.written() else { return };
         let waits = !matches!(word, "LEAVE" | "EXPIRE");
         if let Some(place) = self.open.iter().position(|call| call.to.as_str() == dst) {
             let (to, kept) = (self.open[place].to.clone(), self.open[place].kept);
@@ -89,7 +89,10 @@ impl Calls {
             }
         }
         let sent = send(turn, party, saying, &written);
-        let (true, Ok(to)) = (waits, PeerId::new(dst)) else { return };
+        if !waits || matches!(sent, Ok(Some(Delivery::Delivered | Delivery::Stored) | None)) {
+            return;
+        }
+        let Ok(to) = PeerId::new(dst) else { return };
         match sent {
             Ok(Some(Delivery::Absent)) => self.keep(turn, party, to, word, written),
             // It cost a miss that the sender may not have any more, or there was no room for it.

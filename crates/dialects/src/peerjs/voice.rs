@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use wigwag_hub::{Frames, Party, Scene, Voice};
 use wigwag_wire::Event;
 use wigwag_wire::code::Code;
+use wigwag_wire::raw::put_text;
 
 use crate::dialect::own_frame;
 use crate::json::frame;
@@ -30,6 +31,26 @@ pub(super) struct Relayed<'a> {
     pub(super) dst: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) payload: Option<&'a RawValue>,
+}
+
+impl Relayed<'_> {
+    /// The same as serde writes, in a fraction of the time: it is most of what is said.
+    pub(super) fn written(&self) -> Option<String> {
+        let Self { r#type, src, dst, payload } = *self;
+        let payload = payload.map(RawValue::get);
+        let size = r#type.len() + src.len() + dst.len() + payload.map_or(0, str::len);
+        let mut out = Vec::with_capacity(size + 40);
+        for (name, text) in [("{\"type\":", r#type), (",\"src\":", src), (",\"dst\":", dst)] {
+            out.extend_from_slice(name.as_bytes());
+            put_text(&mut out, text);
+        }
+        if let Some(payload) = payload {
+            out.extend_from_slice(b",\"payload\":");
+            out.extend_from_slice(payload.as_bytes());
+        }
+        out.push(b'}');
+        String::from_utf8(out).ok()
+    }
 }
 
 /// The kind of a signal for those who speak otherwise.
@@ -75,5 +96,20 @@ impl Voice for PeerJsVoice {
             _ => return Frames::new(),
         };
         Frames::from_iter([written])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_relayed_is_written_as_serde_writes_it() {
+        for payload in [None, Some(RawValue::NULL)] {
+            for dst in ["bob", "a \"b\" \\ \n é"] {
+                let relayed = Relayed { r#type: "OFFER", src: "alice", dst, payload };
+                assert_eq!(relayed.written(), serde_json::to_string(&relayed).ok());
+            }
+        }
     }
 }

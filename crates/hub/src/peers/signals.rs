@@ -29,6 +29,13 @@ struct Fate {
     full: bool,
 }
 
+/// The last frame of a signal for several: most of them get the same.
+#[derive(Default)]
+struct Written {
+    for_several: bool,
+    last: Option<(DialectId, bool, Frames)>,
+}
+
 impl Fate {
     fn note(&mut self, told: Told) {
         match told {
@@ -92,7 +99,7 @@ impl Peers {
                     fate.note(self.tell_signal(
                         cx,
                         session,
-                        &mut None,
+                        &mut Written::default(),
                         |to| signal_event(&record, to, None),
                         Receipt::None,
                     ));
@@ -135,7 +142,7 @@ impl Peers {
             (None, Some(acked)) => Receipt::One(acked),
             (None, None) => Receipt::None,
         };
-        let (mut fate, mut written) = (Fate::default(), None);
+        let (mut fate, mut written) = (Fate::default(), Written { for_several: devices.len() > 1, last: None });
         let is_live = |peers: &Self, s: SessionId| peers.session(s).is_some_and(|s| s.socket.is_some());
         let live: SmallVec<[SessionId; 2]> = devices.iter().copied().filter(|s| is_live(self, *s)).collect();
         for session in &live {
@@ -165,12 +172,12 @@ impl Peers {
         }
     }
 
-    /// Tells one of several sessions. `written` keeps the last frame: most of them get the same.
+    /// Tells one session, or one of several.
     fn tell_signal<'e>(
         &mut self,
         cx: &mut Cx<'_>,
         session: SessionId,
-        written: &mut Option<(DialectId, bool, Frames)>,
+        written: &mut Written,
         event: impl Fn(&Party) -> SignalEvent<'e>,
         receipt: Receipt,
     ) -> Told {
@@ -178,11 +185,13 @@ impl Peers {
         let signal = event(&party);
         let (dialect, polite) = (party.dialect, signal.polite);
         let event = Event::Signal(signal);
-        let mut frames = match written {
+        let mut frames = match &written.last {
             Some((d, p, frames)) if (*d, *p) == (dialect, polite) => frames.clone(),
             _ => {
                 let frames = cx.frames(&event, &party, None);
-                *written = Some((dialect, polite, frames.clone()));
+                if written.for_several {
+                    written.last = Some((dialect, polite, frames.clone()));
+                }
                 frames
             }
         };

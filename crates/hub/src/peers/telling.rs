@@ -46,7 +46,7 @@ impl Peers {
             // It ends with its socket, so there is nothing to hold.
             let Some(socket) = session.socket else { return Told::Nobody };
             cx.out.note(Note::Event(dialect, event));
-            cx.out.emit(Output::Send { socket, frame });
+            cx.out.send(socket, &frame);
             return Told::Wired;
         };
         // What is relayed has a share of its own: it takes no room from anything else, and pushes nothing out.
@@ -65,11 +65,12 @@ impl Peers {
             return Told::Full;
         }
         cx.out.note(Note::Event(dialect, event));
-        let held = Held { frame: frame.clone(), receipt: signal.unwrap_or(Receipt::None) };
-        resume.queue.push(held);
         if let Some(socket) = socket {
+            cx.out.send(socket, &frame);
+        }
+        resume.queue.push(Held { frame, receipt: signal.unwrap_or(Receipt::None) });
+        if socket.is_some() {
             let wired = resume.queue.wire();
-            cx.out.emit(Output::Send { socket, frame });
             self.forget(cx, wired, true);
             self.handed(cx, id);
             return Told::Wired;

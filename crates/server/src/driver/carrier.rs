@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use wigwag_hub::{Ask, CarryStatus, Claimed, DialectId, Input, Keep, Naming, Note, Output, Outputs, SocketId};
 use wigwag_wire::code::Code;
 use wigwag_wire::request::NameOp;
@@ -48,9 +49,7 @@ impl<'a, 'b> Carrier<'a, 'b> {
 impl Outputs for Carrier<'_, '_> {
     fn emit(&mut self, output: Output) {
         match output {
-            Output::Send { socket, frame } => {
-                self.batch.send(socket, &frame);
-            }
+            Output::Send { socket, frame } => self.send(socket, &frame),
             Output::Mark { socket, count } => {
                 self.batch.ping(socket, count.to_string().as_bytes());
             }
@@ -65,6 +64,10 @@ impl Outputs for Carrier<'_, '_> {
             }
             Output::Receipt { .. } => {}
         }
+    }
+
+    fn send(&mut self, socket: SocketId, frame: &Bytes) {
+        self.batch.send(socket, frame);
     }
 
     fn note(&mut self, note: Note) {

@@ -146,6 +146,7 @@ async fn tick(driver: std::sync::Weak<Driver>) {
     loop {
         interval.tick().await;
         let Some(driver) = driver.upgrade() else { return };
+        driver.clock.look_at_the_wall();
         let now = driver.clock.now();
         if driver.hub.next_deadline().is_some_and(|due| due <= now.at) {
             driver.handle(Input::Tick);

@@ -59,8 +59,12 @@ impl Peer {
     }
 
     fn receive(&mut self, received: Received<'_>, batch: &mut Batch<'_, Mail>) -> Flow {
+        self.receive_at(Instant::now(), received, batch)
+    }
+
+    fn receive_at(&mut self, when: Instant, received: Received<'_>, batch: &mut Batch<'_, Mail>) -> Flow {
         let mut carrier = Carrier::new(&self.driver, batch);
-        let (hub, now) = (&self.driver.hub, self.driver.clock.now());
+        let (hub, now) = (&self.driver.hub, self.driver.clock.at(when));
         let waiting = match &mut self.state {
             State::Native(connection) => {
                 connection.handle(hub, now, received, &mut carrier);
@@ -102,7 +106,7 @@ impl Behind for Peer {
 
     fn on_text(&mut self, text: &str, batch: &mut Batch<'_, Mail>) -> Flow {
         let read = Instant::now();
-        let flow = self.receive(Received::Text(text), batch);
+        let flow = self.receive_at(read, Received::Text(text), batch);
         self.driver.metrics.relay.observe(read.elapsed());
         flow
     }

@@ -140,6 +140,10 @@ impl<'a, M> Batch<'a, M> {
             self.own_dirty |= queued == Queued::Dirty;
             return queued != Queued::Refused;
         }
+        // What follows in a burst is mostly for the same one.
+        if let Some(handle) = self.dirty.last().filter(|handle| handle.id == id) {
+            return act(handle, &mut self.tally) != Queued::Refused;
+        }
         let Some(handle) = self.sockets.find(id) else {
             return false;
         };

@@ -117,6 +117,9 @@ impl Decoder {
         if self.unfinished.as_mut().is_some_and(|u| u.settle()) {
             self.unfinished = None;
         }
+        if input.is_empty() {
+            return Ok(Step { used: 0, event: None });
+        }
         if self.unfinished.is_some() {
             return self.unfinished.get_or_insert_default().next(input, limits);
         }
@@ -128,8 +131,6 @@ impl Decoder {
                 unmask(payload, frame.mask, 0);
                 return Ok(Step { used: end, event: Some(frame.opcode.event(payload)?) });
             }
-        } else if input.is_empty() {
-            return Ok(Step { used: 0, event: None });
         }
         self.unfinished.get_or_insert_default().next(input, limits)
     }

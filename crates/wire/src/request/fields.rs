@@ -8,6 +8,7 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
+use super::envelope::{self, Value};
 use crate::code::{Code, Refusal};
 use crate::id::IdError;
 use crate::key::PublicKey;
@@ -23,17 +24,42 @@ pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 
 /// The fields of one frame, none of them read yet.
 pub(super) struct Fields<'a> {
-    list: SmallVec<[(Cow<'a, str>, &'a RawValue); 10]>,
+    list: SmallVec<[(Cow<'a, str>, Value<'a>); 10]>,
     too_many: bool,
+    /// Whether it is known that no field holds others.
+    is_flat: bool,
 }
 
 impl<'a> Fields<'a> {
     /// Splits a frame. All of it is checked to be JSON.
     pub(super) fn split(text: &'a str) -> Result<Self, Refusal> {
-        let mut fields = Self { list: SmallVec::new(), too_many: false };
+        let mut fields = Self { list: SmallVec::new(), too_many: false, is_flat: false };
+        if let Some(is_flat) = envelope::split(text, |key, value| fields.push(Cow::Borrowed(key), value)) {
+            fields.is_flat = is_flat;
+            return Ok(fields);
+        }
+        Self::parse(text)
+    }
+
+    /// The same by the library alone.
+    fn parse(text: &'a str) -> Result<Self, Refusal> {
+        let mut fields = Self { list: SmallVec::new(), too_many: false, is_flat: false };
         let mut json = serde_json::Deserializer::from_str(text);
         json.deserialize_map(FieldsVisitor(&mut fields)).and_then(|()| json.end()).map_err(|why| malformed(&why))?;
         Ok(fields)
+    }
+
+    fn push(&mut self, key: Cow<'a, str>, value: Value<'a>) {
+        if self.list.len() < FIELDS_MAX {
+            self.list.push((key, value));
+        } else {
+            self.too_many = true;
+        }
+    }
+
+    /// Whether no field holds others, as far as that is known.
+    pub(super) fn is_flat(&self) -> bool {
+        self.is_flat
     }
 
     /// Refuses too many fields, and a field that is there twice.
@@ -51,8 +77,13 @@ impl<'a> Fields<'a> {
     }
 
     /// A field as it stands there.
-    pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
+    fn value(&self, name: &str) -> Option<Value<'a>> {
         self.list.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+
+    /// A field as content to be passed on.
+    fn raw(&self, name: &str) -> Option<&'a RawValue> {
+        self.value(name).and_then(Value::raw)
     }
 
     /// Content that must be there; it may be `null`.
@@ -69,7 +100,7 @@ impl<'a> Fields<'a> {
 
     /// A text.
     pub(super) fn text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Refusal> {
-        self.some(name).map(|raw| string(raw).ok_or_else(|| bad(name, "must be a text"))).transpose()
+        self.some(name).map(|value| string(value).ok_or_else(|| bad(name, "must be a text"))).transpose()
     }
 
     /// A text of at most `max` bytes, else refused with `code`.
@@ -128,7 +159,7 @@ impl<'a> Fields<'a> {
 
     /// `true` or `false`.
     pub(super) fn flag(&self, name: &'static str) -> Result<Option<bool>, Refusal> {
-        match self.some(name).map(RawValue::get) {
+        match self.some(name).map(Value::get) {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
@@ -156,7 +187,7 @@ impl<'a> Fields<'a> {
             return Err(bad(name, format_args!("must hold {min} to {max} entries")));
         };
         let entries = entries.into_iter().enumerate().map(|(at, raw)| {
-            let text = string(raw).ok_or_else(|| bad(name, "must hold texts"))?;
+            let text = string(Value::Raw(raw)).ok_or_else(|| bad(name, "must hold texts"))?;
             make(&text).map_err(|why| bad(name, format_args!("[{at}] {why}")))
         });
         entries.collect::<Result<_, _>>().map(Some)
@@ -171,8 +202,8 @@ impl<'a> Fields<'a> {
     }
 
     /// A field that is there and not `null`.
-    fn some(&self, name: &str) -> Option<&'a RawValue> {
-        self.raw(name).filter(|raw| raw.get() != "null")
+    fn some(&self, name: &str) -> Option<Value<'a>> {
+        self.value(name).filter(|value| value.get() != "null")
     }
 }
 
@@ -195,12 +226,12 @@ pub(super) fn within(name: &str, content: &str, max: u64) -> Result<(), Refusal>
 }
 
 /// The text of a JSON string. `None` for any other JSON, and for escapes that are no characters.
-fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
+    let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
+    if matches!(value, Value::Plain(_)) || memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inner));
     }
-    serde_json::from_str(raw.get()).ok().map(Cow::Owned)
+    serde_json::from_str(value.get()).ok().map(Cow::Owned)
 }
 
 /// The library's words for a wrong kind quote what they found, which is nobody else's business; those for bad syntax do not.
@@ -225,11 +256,7 @@ impl<'de> Visitor<'de> for FieldsVisitor<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Key(key)) = map.next_key()? {
             let value = map.next_value()?;
-            if self.0.list.len() < FIELDS_MAX {
-                self.0.list.push((key, value));
-            } else {
-                self.0.too_many = true;
-            }
+            self.0.push(key, Value::Raw(value));
         }
         Ok(())
     }
@@ -263,5 +290,73 @@ impl<'de> Visitor<'de> for ListVisitor {
             more = true;
         }
         Ok((!more).then_some(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Reads a frame in both ways: what is split at sight must be what the library finds.
+    fn agree(text: &str) -> Result<bool, TestCaseError> {
+        let list = |fields: &Fields<'_>| -> Vec<(String, String)> {
+            fields.list.iter().map(|(key, value)| (key.to_string(), value.get().to_owned())).collect()
+        };
+        let mut quick = Fields { list: SmallVec::new(), too_many: false, is_flat: false };
+        let split = envelope::split(text, |key, value| quick.push(Cow::Borrowed(key), value));
+        let Some(is_flat) = split else { return Ok(false) };
+        let whole = Fields::parse(text);
+        prop_assert!(whole.is_ok(), "{text:?} is no JSON object");
+        let whole = whole.unwrap();
+        prop_assert_eq!(list(&quick), list(&whole), "{:?}", text);
+        prop_assert_eq!(quick.too_many, whole.too_many);
+        prop_assert!(!is_flat || crate::raw::depth_within(text, 1), "{text:?} is not flat");
+        for (key, value) in &quick.list {
+            let raw = value.raw().map(RawValue::get);
+            prop_assert_eq!(raw, Some(value.get()), "{} of {:?}", key, text);
+        }
+        Ok(true)
+    }
+
+    proptest! {
+        /// Pieces of JSON in any order, most of which make none.
+        #[test]
+        fn what_is_split_at_sight_is_what_the_library_finds(pieces in proptest::collection::vec(any_piece(), 0..14)) {
+            agree(&pieces.concat())?;
+            agree(&format!("{{{}}}", pieces.concat()))?;
+        }
+
+        /// Fields that are there, with all that a value can be.
+        #[test]
+        fn good_frames_are_split(fields in proptest::collection::vec((0..40usize, any_value()), 1..40), gap in " {0,2}") {
+            let fields: Vec<String> =
+                fields.iter().map(|(key, value)| format!("\"k{key}\"{gap}:{gap}{value}")).collect();
+            let text = format!("{gap}{{{}{gap}}}{gap}", fields.join(&format!("{gap},")));
+            prop_assert!(agree(&text)?, "{text} is left to the library");
+        }
+    }
+
+    fn any_piece() -> impl Strategy<Value = String> {
+        let signs = [
+            "{", "}", "[", "]", "\"", ":", ",", " ", "\n", "\\", "\\\"", "\u{1}", "é", "\"a\"", "\"a\":", "0", "01",
+            "1.5",
+        ];
+        let words = ["-1", "12", "1e3", "true", "truely", "fals", "null", "\"k\":1,", "\"k\":\"v\"", "\"\\u00e9\""];
+        prop_oneof![proptest::sample::select(signs.to_vec()), proptest::sample::select(words.to_vec())]
+            .prop_map(str::to_owned)
+    }
+
+    fn any_value() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a-z é~@.]{0,12}".prop_map(|text| format!("\"{text}\"")),
+            (100..300usize).prop_map(|length| format!("\"{}\"", "x".repeat(length))),
+            Just(r#""with \"escapes\" \u00e9 \\""#.to_owned()),
+            (0..u64::MAX).prop_map(|number| number.to_string()),
+            proptest::sample::select(vec!["true", "false", "null", "0", "[]", "{}", r#"{"a":[1,{"b":"}"}]}"#])
+                .prop_map(str::to_owned),
+        ]
     }
 }
