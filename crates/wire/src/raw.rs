@@ -24,8 +24,10 @@ pub fn put_text(out: &mut Vec<u8>, text: &str) {
 pub(crate) fn plain_len(bytes: &[u8]) -> usize {
     // Eight at a time: a byte's highest bit shows whether it, or one before it, is special.
     const ONES: u64 = u64::MAX / 255;
-    let is_byte =
-        |word: u64, byte: u8| (word ^ ONES * u64::from(byte)).wrapping_sub(ONES) & !(word ^ ONES * u64::from(byte));
+    let is_byte = |word: u64, byte: u8| {
+        let rest = word ^ (ONES * u64::from(byte));
+        rest.wrapping_sub(ONES) & !rest
+    };
     let (words, rest) = bytes.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
