@@ -1,33 +1,12 @@
 //! The numbers from which `wigwag capacity` reckons.
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use wigwag_terminal::measured::Measured;
 
 use crate::book::Book;
 use crate::process::machine;
 use crate::server::Subject::{self, Guest, Keyed, PeerJs, Tls};
 use crate::sizes::Sizes;
-
-/// What one of each costs. Bytes and microseconds.
-#[derive(Debug, Serialize)]
-pub(crate) struct Measured {
-    machine: String,
-    start_bytes: f64,
-    kernel_bytes: f64,
-    guest_bytes: f64,
-    keyed_bytes: f64,
-    peerjs_bytes: f64,
-    tls_bytes: f64,
-    resumable_bytes: f64,
-    member_bytes: f64,
-    connect_us: f64,
-    connect_tls_us: f64,
-    message_us: f64,
-    burst_message_us: f64,
-    told_us: f64,
-    find_us: f64,
-    second_core: f64,
-}
 
 /// Takes them from the book; what grows with size at the largest.
 pub(crate) fn of(book: &Book, sizes: &Sizes) -> Result<Measured> {

@@ -15,6 +15,7 @@ use crate::codes::{self, Codes};
 use crate::driver::{self, Setup};
 use crate::error::OpenError;
 use crate::handle::Wigwag;
+use crate::incoming::Unattended;
 use crate::pins::SharedPins;
 use crate::server::address;
 use crate::socket;
@@ -39,6 +40,7 @@ pub struct Builder {
     loopback: Loopback,
     relay: RelayUse,
     roots: Vec<Vec<u8>>,
+    unattended: Unattended,
 }
 
 impl Default for Builder {
@@ -58,6 +60,7 @@ impl Default for Builder {
             loopback: Loopback::default(),
             relay: RelayUse::default(),
             roots: Vec::new(),
+            unattended: Unattended::default(),
         }
     }
 }
@@ -154,6 +157,12 @@ impl Builder {
         self
     }
 
+    /// What becomes of those who call while nobody takes calls. Left out, they are declined.
+    pub fn unattended(mut self, unattended: Unattended) -> Self {
+        self.unattended = unattended;
+        self
+    }
+
     /// Connects, and returns when a server has let us in. Must be called within a tokio runtime.
     pub async fn open(self) -> Result<Wigwag, OpenError> {
         let deadline = self.deadline;
@@ -214,6 +223,7 @@ impl Builder {
             settings,
             own_ice,
             relay,
+            unattended: self.unattended,
             tls: socket::tls(&roots).map_err(|why| OpenError::System(why.to_string()))?,
             codes: Box::new(|seen| {
                 let me = move || {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_rustls::TlsConnector;
 use tracing::{Instrument, debug, info, info_span, warn};
-use wigwag_peer::calls::{self, Calls, ConnectionId, RelayUse};
+use wigwag_peer::calls::{self, Calls, ConnectionId, KnockId, RelayUse};
 use wigwag_peer::heard::{IceHeard, LostHeard, PresenceHeard, RelayedHeard, SignalHeard, TalkHeard, Welcome};
 use wigwag_peer::{AskId, Asked, Body, Frame, Input, Line, Moment, Output, Signer, SocketId, State, Status};
 use wigwag_rtc::{Engine, IceServer, Settings};
@@ -23,6 +23,7 @@ use crate::codes::Codes;
 use crate::error::AskError;
 use crate::event::{EVENTS_KEPT, Event, time};
 use crate::handle::{Me, Numbers, Wigwag};
+use crate::incoming::Unattended;
 use crate::post::{Letter, Reply, post};
 use crate::room::{self, Room, WeakRoom};
 use crate::socket::Socket;
@@ -40,6 +41,7 @@ pub(crate) struct Setup {
     /// Whether the ICE servers in the settings are the program's own.
     pub(crate) own_ice: bool,
     pub(crate) relay: RelayUse,
+    pub(crate) unattended: Unattended,
     pub(crate) tls: TlsConnector,
     /// Makes what makes connections by codes, from how to learn what we are called.
     pub(crate) codes: Box<dyn FnOnce(watch::Receiver<Me>) -> Codes + Send>,
@@ -47,7 +49,7 @@ pub(crate) struct Setup {
 
 /// Begins, and returns the first handle.
 pub(crate) fn start(setup: Setup) -> Wigwag {
-    let Setup { line, calls, signer, engine, settings, own_ice, relay, tls, codes } = setup;
+    let Setup { line, calls, signer, engine, settings, own_ice, relay, unattended, tls, codes } = setup;
     let (post, letters) = post();
     let (held, dropped) = oneshot::channel();
     let (events, _) = broadcast::channel(EVENTS_KEPT);
@@ -62,7 +64,7 @@ pub(crate) fn start(setup: Setup) -> Wigwag {
         began,
         line,
         calls,
-        calling: Calling::new(engine, settings, own_ice, relay, began),
+        calling: Calling::new(engine, settings, own_ice, relay, unattended, began),
         signer,
         tls,
         post: post.downgrade(),
@@ -107,6 +109,8 @@ enum Waiting {
     Entering(Entering, Reply<Result<Room, AskError>>),
     Signalled(calls::Tag),
     Found(calls::Tag),
+    /// Whether another program of ours is here, which may want this call.
+    Others(KnockId),
     Relayed(ConnectionId),
 }
 
@@ -321,6 +325,7 @@ impl Driver {
                 });
                 self.call(calls::Input::Signalled(tag, result.map_err(|why| why.to_string())));
             }
+            Waiting::Others(knock) => self.others_found(knock, answer),
             Waiting::Relayed(connection) => self.box_answered(connection, answer),
             Waiting::Found(tag) => {
                 let result = answer.and_then(|frame| frame.parse().ok_or(AskError::Unreadable));

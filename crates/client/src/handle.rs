@@ -168,7 +168,7 @@ impl Wigwag {
         self.0.codes.pins()
     }
 
-    /// Those who want a connection with us, from now on. Who asked for them last gets them; while nobody does, all are declined.
+    /// Those who want a connection with us, from now on. Who asked for them last gets them; while nobody does, it is as [`crate::Unattended`] says.
     pub async fn incoming(&self) -> Incoming {
         let (knocks, waiting) = mpsc::channel(KNOCKS_MAX);
         let _ = self.0.post.send(Letter::Listen(knocks)).await;

@@ -17,7 +17,18 @@ use crate::post::{Letter, OwnEngine, Post};
 /// So many that were let in may be on their way at a time; those who come then wait.
 const OPENING_MAX: usize = 64;
 
-/// Those who want a connection, one after the other. While it is there, somebody answers; when it is dropped, everybody is declined.
+/// What becomes of those who call while nobody holds an [`Incoming`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unattended {
+    /// They are declined at once.
+    #[default]
+    Decline,
+    /// They are declined, unless another program of this identity is here: that one may be whom they want, and the first refusal ends a call.
+    /// For programs that share an identity with others, as the commands of one person do.
+    LeaveToOthers,
+}
+
+/// Those who want a connection, one after the other. While it is there, somebody answers; when it is dropped, it is as [`Unattended`] says.
 pub struct Incoming {
     knocks: mpsc::Receiver<Knock>,
     /// Those that [`Incoming::connection`] let in and that are not open yet: one that hangs keeps no other waiting.

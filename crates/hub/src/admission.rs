@@ -23,6 +23,9 @@ use crate::time::{Moment, Now, Wall};
 /// A network may miss as often as so many of its addresses: changing the address is no way around the budget.
 const NETWORK_SHARE: u64 = 10;
 
+/// Who finds no room comes back no sooner: other sockets have to go first.
+const ROOM_MS: u64 = 10_000;
+
 /// Where a socket comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -143,16 +146,17 @@ impl Hub {
             pass.address = self.door(address).lock().enter(address, limits.sockets_per_address);
             pass.network = pass.address && self.door(network).lock().enter(network, limits.sockets_per_network);
             if !pass.network {
-                return Err(Code::TooManySockets.into());
+                return Err(Refusal::from(Code::TooManySockets).after(ROOM_MS));
             }
         }
         pass.socket = up_within(&self.tallies().sockets, limits.sockets);
         if !pass.socket {
-            return Err(Code::Overloaded.into());
+            return Err(Refusal::from(Code::Overloaded).after(ROOM_MS));
         }
         pass.handshake = up_within(&self.tallies().handshakes, limits.handshakes);
         if !pass.handshake {
-            return Err(Code::TooManyHandshakes.into());
+            // By then those that are under way have ended, well or not.
+            return Err(Refusal::from(Code::TooManyHandshakes).after(limits.handshake_ms));
         }
         Ok(())
     }

@@ -92,6 +92,22 @@ fn the_server_holds_only_so_many_sockets_and_so_many_that_have_not_proved_themse
 }
 
 #[test]
+fn whoever_finds_no_room_is_told_when_to_come_back() {
+    let told = |change: &dyn Fn(&mut Rules)| {
+        let hub = hub(|rules| change(rules));
+        let origin = Origin::Ip("192.0.2.1".parse().unwrap());
+        let pass = hub.admit(now(0), origin).unwrap();
+        let refusal = hub.admit(now(0), origin).unwrap_err();
+        give_back(&hub, [pass]);
+        (refusal.code, refusal.retry_after)
+    };
+    assert_eq!(told(&|rules| rules.limits.sockets_per_address = 1), (Code::TooManySockets, Some(10_000)));
+    assert_eq!(told(&|rules| rules.limits.sockets = 1), (Code::Overloaded, Some(10_000)));
+    let slow = |rules: &mut Rules| (rules.limits.handshakes, rules.limits.handshake_ms) = (1, 5_000);
+    assert_eq!(told(&slow), (Code::TooManyHandshakes, Some(5_000)));
+}
+
+#[test]
 fn a_peer_that_proved_itself_makes_room_for_the_next_handshake() {
     let mut w = World::with(|r| r.limits.handshakes = 1);
     let alice = w.open();

@@ -15,6 +15,7 @@ mod driver;
 mod engine;
 mod error;
 mod event;
+mod ice_url;
 mod inbox;
 mod line;
 pub mod pc;
@@ -26,6 +27,7 @@ pub use driver::Native;
 pub use engine::{Engine, Event, Events, Order, Orders, PeerConnection, Teller};
 pub use error::Error;
 pub use event::{IceState, Path, Reason, Stats};
+pub use ice_url::IceUrl;
 pub use inbox::Messages;
 pub use line::{Channel, LineEnd, Parcel};
 pub use settings::{

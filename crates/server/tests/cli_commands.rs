@@ -33,6 +33,13 @@ fn help_shows_examples_and_what_exit_codes_mean() {
             assert!(stdout(&said).contains(part), "{part:?} is missing in {args:?}:\n{}", stdout(&said));
         }
     }
+    for command in
+        ["serve", "health", "capacity", "conform", "find", "chat", "pipe", "forward", "send", "receive", "doctor"]
+            .into_iter()
+            .chain(["keygen", "load", "watch", "whoami", "completions", "man"])
+    {
+        assert!(stdout(&wigwag(&[command, "--help"])).contains("Examples:"), "{command} has no example");
+    }
     assert!(!stdout(&wigwag(&["--help"])).contains("metrics"), "commands for the house are hidden");
 }
 
@@ -204,6 +211,11 @@ fn health_says_by_its_exit_code_how_the_server_is() {
     assert_eq!(code(&said), 1);
     assert!(stderr(&said).contains("/ready answered 503 Service Unavailable: draining"), "{}", stderr(&said));
     assert!(draining.request().starts_with("GET /ready HTTP/1.1\r\n"));
+
+    let told = answer_once("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 8\r\n\r\ndraining");
+    let said = wigwag(&["health", "--json", &told.url]);
+    let json: serde_json::Value = serde_json::from_str(&stdout(&said)).unwrap();
+    assert_eq!((code(&said), json), (1, serde_json::json!({"well": false, "status": 503, "answer": "draining"})));
 
     let named = answer_once("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     assert_eq!(code(&wigwag(&["health", &format!("{}/healthz", named.url)])), 0);

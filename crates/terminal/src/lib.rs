@@ -1,5 +1,5 @@
 //! What all commands share before a terminal: exit codes with their table, results and complaints, colours, progress,
-//! and spans of time as people write them.
+//! spans of time as people write them, and the costs that one command measures and another reckons with.
 //!
 //! It knows no command and no server. The server's commands and those for peers both stand on it, so that either
 //! can be built without the other.
@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 pub mod exit;
+pub mod measured;
 pub mod out;
 
 /// Reads a span in seconds, for clap.

@@ -83,8 +83,9 @@ pub(crate) struct PeerArgs {
 
 /// The options of `find`.
 #[derive(Args, Debug)]
+#[command(after_help = FIND_EXAMPLES)]
 pub struct FindArgs {
-    /// Whom
+    /// Whom: an id as `wigwag whoami` shows it, or a name `local@domain`
     pub(crate) id: String,
 
     #[command(flatten)]
@@ -95,8 +96,14 @@ pub struct FindArgs {
     pub(crate) json: bool,
 }
 
+const FIND_EXAMPLES: &str = "\
+Examples:
+  wigwag find bob@example.org                    here, away, or when it was last here
+  wigwag find ID && wigwag send a.pdf --to ID    send it if the peer is there";
+
 /// The options of `chat`.
 #[derive(Args, Debug)]
+#[command(after_help = CHAT_EXAMPLES)]
 pub struct ChatArgs {
     /// The room; it is made where there is none
     pub(crate) room: String,
@@ -116,6 +123,12 @@ pub struct ChatArgs {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+const CHAT_EXAMPLES: &str = "\
+Examples:
+  wigwag chat movie-night                       until Ctrl-D
+  wigwag chat movie-night --nick Ann --json     a line of JSON for everything that happens
+  uptime | wigwag chat ops                      say one line and leave";
 
 /// The options of `pipe`.
 #[derive(Args, Debug)]
@@ -199,7 +212,7 @@ pub struct SendArgs {
     #[arg(long, value_name = "NUMBER", default_value = "4", value_parser = clap::value_parser!(u8).range(4..=12))]
     pub(crate) words: u8,
 
-    /// Go on offering it to others until Control and C
+    /// Go on offering it to others until Ctrl-C
     #[arg(long)]
     pub(crate) keep: bool,
 
@@ -287,6 +300,7 @@ Examples:
 
 /// The options of `keygen`.
 #[derive(Args, Debug)]
+#[command(after_help = KEYGEN_EXAMPLES)]
 pub struct KeygenArgs {
     /// Write the secret into this new file, which only you may read, instead of showing it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -296,6 +310,12 @@ pub struct KeygenArgs {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+const KEYGEN_EXAMPLES: &str = "\
+Examples:
+  wigwag keygen                                          show a new key, its id and its secret
+  wigwag keygen --out bot.key && wigwag whoami -i bot.key
+  wigwag pipe --identity bot.key                         be somebody else than this machine's user";
 
 /// The options of `load`.
 #[cfg(target_os = "linux")]
@@ -366,6 +386,7 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// The options of `watch`.
 #[derive(Args, Debug)]
+#[command(after_help = WATCH_EXAMPLES)]
 pub struct WatchArgs {
     /// The server: `https://wigwag.example.org`; where nothing is said TLS is meant, but for this machine
     #[arg(value_hint = ValueHint::Url, default_value = "localhost:8080")]
@@ -388,8 +409,15 @@ pub struct WatchArgs {
     pub(crate) count: Option<u64>,
 }
 
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  wigwag watch                                             the server on this machine
+  wigwag watch wigwag.example.org --admin-token-file token
+  wigwag watch --json --count 1                            one look, for a program";
+
 /// The options of `whoami`.
 #[derive(Args, Debug)]
+#[command(after_help = WHOAMI_EXAMPLES)]
 pub struct WhoamiArgs {
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
@@ -398,6 +426,11 @@ pub struct WhoamiArgs {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+const WHOAMI_EXAMPLES: &str = "\
+Examples:
+  wigwag whoami           the id, and where its secret and the known keys of others are kept
+  wigwag whoami --json    the same for a program";
 
 /// Whose key is used.
 #[derive(Args, Debug)]

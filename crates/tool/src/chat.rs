@@ -34,7 +34,7 @@ async fn chat(out: &mut Out, args: &ChatArgs) -> Result<Exit, Failure> {
         _ => format!("With you in {}: {}", args.room, here.join(", ")),
     })?;
     if !args.json && std::io::stdin().is_terminal() {
-        show.note("Say something, and press Enter. Control and D ends it.")?;
+        show.note("Say something, and press Enter. Ctrl-D ends it.")?;
     }
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut is_over = false;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use tokio::runtime::Runtime;
-use wigwag::{AskError, CallError, Connection, FilePins, Incoming, Knock, Loopback, OpenError, Status, Wigwag};
+use wigwag::{
+    AskError, CallError, Connection, FilePins, Incoming, Knock, Loopback, OpenError, Status, Unattended, Wigwag,
+};
 
 use crate::args::{DEFAULT_SERVER, PeerArgs};
 use crate::exit::{Exit, Failure};
@@ -23,7 +25,9 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 pub(crate) async fn open(args: &PeerArgs) -> Result<Wigwag, Failure> {
     let (own, file, _) = identity::of(&args.identity).map_err(|why| Exit::Io.because(why))?;
     let pins = FilePins::open(identity::known_keys(&file)).map_err(|why| Exit::Io.because(why))?;
-    let mut builder = Wigwag::builder().identity(own).deadline(args.timeout).pins(pins);
+    // A command that takes no calls must not decline what another one of this person waits for.
+    let mut builder =
+        Wigwag::builder().identity(own).deadline(args.timeout).pins(pins).unattended(Unattended::LeaveToOthers);
     if args.loopback {
         builder = builder.loopback(Loopback::Only);
     }
@@ -36,7 +40,7 @@ pub(crate) async fn open(args: &PeerArgs) -> Result<Wigwag, Failure> {
     if let Some(name) = &args.name {
         builder = builder.name(name);
     }
-    let client = builder.open().await.map_err(|why| {
+    builder.open().await.map_err(|why| {
         let exit = match &why {
             OpenError::BadServer(_) | OpenError::BadName(_) | OpenError::NoServer => Exit::Usage,
             OpenError::Refused { .. } => Exit::Refused,
@@ -44,14 +48,7 @@ pub(crate) async fn open(args: &PeerArgs) -> Result<Wigwag, Failure> {
             _ => Exit::Failed,
         };
         exit.because(why)
-    })?;
-    // A command that takes no calls must not decline what another one of this identity waits for: it leaves them unanswered.
-    let unanswered = client.incoming().await;
-    tokio::spawn(async move {
-        let _unanswered = unanswered;
-        std::future::pending::<()>().await;
-    });
-    Ok(client)
+    })
 }
 
 /// What the other side has to type besides, so that both are on the same server and in the same namespace.

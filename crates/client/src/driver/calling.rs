@@ -12,19 +12,23 @@ use tracing::debug;
 use wigwag_peer::calls::{
     CallError, ConnectId, ConnectionId, ConnectionState, EngineEvent, Input, KnockId, Order, Output, RelayUse, Remote,
 };
-use wigwag_peer::heard::{AckHeard, LimitsHeard};
+use wigwag_peer::heard::{AckHeard, Found, LimitsHeard};
 use wigwag_peer::relay::{Pace, Posted};
 use wigwag_peer::{AskId, Body, Frame, Moment};
 use wigwag_rtc::{Engine, IceServer, Settings};
+use wigwag_wire::event::Presence;
 use wigwag_wire::{PeerId, PublicKey};
 
 use super::{Driver, Waiting};
 use crate::connection::{Connection, Ended, Standing};
 use crate::error::AskError;
 use crate::event::Event;
-use crate::incoming::Knock;
+use crate::incoming::{Knock, Unattended};
 use crate::link::{Link, Office};
 use crate::post::{Letter, OwnEngine, Reply};
+
+/// Why a call is declined that nobody takes.
+const NOBODY: &str = "Nobody takes calls here.";
 
 type Wish = Reply<Result<Connection, CallError>>;
 
@@ -35,6 +39,7 @@ pub(super) struct Calling {
     own_ice: bool,
     /// How the program wants the relay to be used.
     relay: RelayUse,
+    unattended: Unattended,
     office: Office,
     listener: Option<mpsc::Sender<Knock>>,
     wishes: BTreeMap<ConnectId, (Wish, OwnEngine)>,
@@ -61,6 +66,7 @@ impl Calling {
         settings: Arc<Mutex<Settings>>,
         own_ice: bool,
         relay: RelayUse,
+        unattended: Unattended,
         began: Instant,
     ) -> Self {
         Self {
@@ -68,6 +74,7 @@ impl Calling {
             settings,
             own_ice,
             relay,
+            unattended,
             office: Office { began, pace: Arc::new(Mutex::new(Pace::default())) },
             listener: None,
             wishes: BTreeMap::new(),
@@ -223,21 +230,39 @@ impl Driver {
         }
         let Some(post) = self.post.upgrade() else { return };
         let told = Knock { id: knock, remote, post, answered: false };
-        let why = match &self.calling.listener {
-            None => "Nobody takes calls here.",
+        let mut told = match &self.calling.listener {
+            None => told,
             Some(listener) => match listener.try_send(told) {
                 Ok(()) => return,
                 Err(mpsc::error::TrySendError::Full(mut told)) => {
                     told.answered = true;
-                    "Too many others are calling."
+                    return self.call(Input::Decline(knock, "Too many others are calling.".to_owned()));
                 }
-                Err(mpsc::error::TrySendError::Closed(mut told)) => {
-                    told.answered = true;
-                    "Nobody takes calls here any more."
-                }
+                Err(mpsc::error::TrySendError::Closed(told)) => told,
             },
         };
-        self.call(Input::Decline(knock, why.to_owned()));
+        told.answered = true;
+        match self.calling.unattended {
+            Unattended::Decline => self.call(Input::Decline(knock, NOBODY.to_owned())),
+            Unattended::LeaveToOthers => self.find_others(knock),
+        }
+    }
+
+    /// Asks whether another program of this identity is here.
+    fn find_others(&mut self, knock: KnockId) {
+        let me = self.me.borrow().id.clone();
+        if let Ok(body) = Body::new(&Find { r#type: "find", id: &me }) {
+            self.ask(AskId(self.numbers.next()), body, true, Waiting::Others(knock));
+        }
+    }
+
+    /// Where we are the only one who could take this call, nobody does. Without an answer its caller gives up in time.
+    pub(super) fn others_found(&mut self, knock: KnockId, answer: Result<Frame, AskError>) {
+        let Some(found) = answer.ok().and_then(|frame| frame.parse::<Found>()) else { return };
+        let own = self.me.borrow().device.clone();
+        if found.devices.iter().all(|each| each.device == own || each.state != Presence::Here) {
+            self.call(Input::Decline(knock, NOBODY.to_owned()));
+        }
     }
 
     fn order(&mut self, connection: ConnectionId, order: Order) {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::ice_url::IceUrl;
 use crate::pc::{Server, Transport};
 use crate::settings::IceServer;
 
@@ -10,12 +11,10 @@ use crate::settings::IceServer;
 const URLS_MAX: usize = 16;
 const LOOKUP_MAX: Duration = Duration::from_secs(5);
 
-/// A url of a server, read.
+/// A url of a server, read, and what it takes to use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Url {
-    host: String,
-    port: u16,
-    transport: Transport,
+    of: IceUrl,
     username: String,
     credential: String,
 }
@@ -27,35 +26,10 @@ pub(super) fn urls(servers: &[IceServer]) -> Vec<Url> {
 }
 
 fn read(server: &IceServer, url: &str) -> Option<Url> {
-    let (scheme, rest) = url.split_once(':')?;
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let tcp = match query.strip_prefix("transport=") {
-        None => false,
-        Some(name) => name.eq_ignore_ascii_case("tcp"),
-    };
-    let (host, port) = match place.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']')?;
-            (host, port.strip_prefix(':'))
-        }
-        None => place.rsplit_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
-    };
-    if host.is_empty() || host.len() > 253 {
-        return None;
-    }
-    let (transport, usual) = match (scheme, tcp) {
-        ("stun", _) => (Transport::Stun, 3478),
-        ("turn", false) => (Transport::TurnUdp, 3478),
-        ("turn", true) => (Transport::TurnTcp, 3478),
-        ("turns", _) => (Transport::TurnTls(host.to_owned()), 5349),
-        _ => return None,
-    };
-    let port = port.map_or(Some(usual), |port| port.parse().ok())?;
-    let known = transport == Transport::Stun || (server.username.is_some() && server.credential.is_some());
+    let of = IceUrl::read(url)?;
+    let known = of.transport == Transport::Stun || (server.username.is_some() && server.credential.is_some());
     known.then(|| Url {
-        host: host.to_owned(),
-        port,
-        transport,
+        of,
         username: server.username.clone().unwrap_or_default(),
         credential: server.credential.clone().unwrap_or_default(),
     })
@@ -63,14 +37,14 @@ fn read(server: &IceServer, url: &str) -> Option<Url> {
 
 /// Where a server is, at most one address of each family.
 pub(super) async fn look_up(url: Url) -> Vec<Server> {
-    let found = tokio::time::timeout(LOOKUP_MAX, tokio::net::lookup_host((url.host.as_str(), url.port))).await;
+    let found = tokio::time::timeout(LOOKUP_MAX, tokio::net::lookup_host((url.of.host.as_str(), url.of.port))).await;
     let Ok(Ok(addresses)) = found else { return Vec::new() };
     let addresses: Vec<SocketAddr> = addresses.collect();
     let first = |v4: bool| addresses.iter().find(|address| address.is_ipv4() == v4);
     let each = [first(true), first(false)].into_iter().flatten();
     each.filter_map(|address| {
         Some(Server {
-            transport: url.transport.clone(),
+            transport: url.of.transport.clone(),
             address: *address,
             via: via(*address)?,
             username: url.username.clone(),
@@ -91,35 +65,6 @@ fn via(to: SocketAddr) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls_are_read_as_browsers_read_them() {
-        let servers = [IceServer {
-            urls: [
-                "stun:a.example",
-                "turn:b.example:99?transport=tcp",
-                "turns:[2001:db8::1]:443",
-                "turn:c.example",
-                "http://x",
-                "turn:",
-                "stun:d:x",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-            username: Some("u".to_owned()),
-            credential: Some("c".to_owned()),
-        }];
-        let read: Vec<_> = urls(&servers).into_iter().map(|url| (url.host, url.port, url.transport)).collect();
-        assert_eq!(
-            read,
-            [
-                ("a.example".to_owned(), 3478, Transport::Stun),
-                ("b.example".to_owned(), 99, Transport::TurnTcp),
-                ("2001:db8::1".to_owned(), 443, Transport::TurnTls("2001:db8::1".to_owned())),
-                ("c.example".to_owned(), 3478, Transport::TurnUdp),
-            ]
-        );
-    }
 
     #[test]
     fn a_turn_server_without_credentials_is_passed_over() {

@@ -62,6 +62,7 @@ fn after_long_help() -> String {
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
     /// Run the server (also what happens without a command)
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
     /// Print or check the configuration
     #[command(subcommand)]
@@ -89,11 +90,13 @@ pub(super) enum Command {
         json: bool,
     },
     /// Print the script that completes this command in a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page
+    #[command(after_help = MAN_EXAMPLES)]
     Man {
         /// Write the pages of all commands into this folder instead
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -106,6 +109,16 @@ pub(super) enum Command {
     #[command(hide = true)]
     ExitCodes,
 }
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  wigwag completions bash > ~/.local/share/bash-completion/completions/wigwag
+  wigwag completions fish > ~/.config/fish/completions/wigwag.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  wigwag man | man -l -                       read it
+  wigwag man --out ~/.local/share/man/man1    a page for each command";
 
 /// The options of the server. Each sets one key of the configuration.
 #[derive(Args, Debug, Default)]
@@ -163,6 +176,12 @@ pub(super) struct ServeArgs {
     pub(super) compat: Option<Compat>,
 }
 
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  wigwag serve --listen 127.0.0.1:9000 --data :memory:    to this machine, and keep nothing
+  wigwag serve --config wigwag.toml --set log.filter=debug
+  wigwag serve --tls-cert fullchain.pem --tls-key privkey.pem --listen :443";
+
 impl ServeArgs {
     /// The keys that these options set.
     pub(super) fn flags(&self) -> Vec<Flag> {
@@ -202,6 +221,7 @@ impl ServeArgs {
 #[derive(Subcommand, Debug)]
 pub(super) enum ConfigCommand {
     /// Print every key with its meaning and its default
+    #[command(after_help = PRINT_EXAMPLES)]
     Print {
         /// Print what is in force instead, and who set it; takes the options of `serve`
         #[arg(long)]
@@ -213,11 +233,21 @@ pub(super) enum ConfigCommand {
         serve: ServeArgs,
     },
     /// Find every mistake in the configuration; takes the options of `serve`
+    #[command(after_help = CHECK_EXAMPLES)]
     Check {
         #[command(flatten)]
         serve: ServeArgs,
     },
 }
+
+const PRINT_EXAMPLES: &str = "\
+Examples:
+  wigwag config print > wigwag.toml        a file to start from: every key with its default
+  wigwag config print --effective          what is in force, and who set it";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  wigwag config check -c wigwag.toml       exit code 0 if it is good, 78 if not";
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PrintFormat {
@@ -228,6 +258,7 @@ pub(super) enum PrintFormat {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = HEALTH_EXAMPLES)]
 pub(super) struct HealthArgs {
     /// The server: `http://host:port`, `https://…` (whose certificate is not checked), or `unix:PATH`
     /// [default: where the configuration in the environment makes it listen]
@@ -238,10 +269,20 @@ pub(super) struct HealthArgs {
     #[arg(long)]
     pub(super) ready: bool,
 
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+
     /// Give up after this many seconds
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub(super) timeout: Duration,
 }
+
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  wigwag health                                     the server on this machine
+  wigwag health --ready https://wigwag.example.org  whether it takes new peers
+  wigwag health unix:/run/wigwag.sock               over a socket of this machine";
 
 #[derive(Args, Debug)]
 #[command(after_help = CAPACITY_EXAMPLES)]
@@ -311,9 +352,9 @@ pub(super) enum Speaks {
 
 const CAPACITY_EXAMPLES: &str = "\
 Examples:
-  wigwag capacity -n 20000 -m 500                        twenty thousand peers, 500 messages per second
+  wigwag capacity -n 20000 -m 500          20,000 peers, 500 messages per second
   wigwag capacity -n 100000 --tls --connects-per-second 300
-                                                         a hundred thousand over TLS, who come and go";
+  wigwag capacity -n 5000 --speaks peerjs --json";
 
 fn per_second(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "a number per second is wanted")?;

@@ -1,7 +1,8 @@
 //! `wigwag capacity`: what a machine must have for so many peers and messages, reckoned from what the bench measured.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use wigwag_terminal::exit::{Exit, Failure};
+use wigwag_terminal::measured::Measured;
 use wigwag_terminal::out::Out;
 
 use super::args::{CapacityArgs, Speaks};
@@ -14,32 +15,6 @@ pub(super) fn run(out: &mut Out, args: &CapacityArgs) -> Result<Exit, Failure> {
     }
     let need = Need::of(&measured, args);
     if args.json { out.json(&need) } else { out.bytes(need.told(&measured, args).as_bytes()) }
-}
-
-/// What one of each costs, in bytes and microseconds of one core, as `cargo xtask bench` found it.
-#[derive(Debug, Deserialize)]
-struct Measured {
-    machine: String,
-    start_bytes: f64,
-    /// What the kernel holds for a socket.
-    kernel_bytes: f64,
-    guest_bytes: f64,
-    keyed_bytes: f64,
-    peerjs_bytes: f64,
-    /// With TLS, the peer's own included.
-    tls_bytes: f64,
-    /// A session that waits for its peer to come back.
-    resumable_bytes: f64,
-    member_bytes: f64,
-    connect_us: f64,
-    connect_tls_us: f64,
-    message_us: f64,
-    burst_message_us: f64,
-    /// For each member to whom something is said.
-    told_us: f64,
-    find_us: f64,
-    /// What a second core adds, as a part of the first.
-    second_core: f64,
 }
 
 fn measured() -> Result<Measured, Failure> {

@@ -1,7 +1,5 @@
 //! `wigwag conform`: which promises of a dialect a server keeps.
 
-use std::io;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +11,7 @@ use wigwag_terminal::exit::{Exit, Failure};
 use wigwag_terminal::out::{Out, Paint, Progress};
 
 use super::args::ConformArgs;
-use super::reach::{Place, connect};
+use super::reach::{Place, dial};
 
 /// Asks, and prints each promise with its verdict as soon as it is known.
 pub(super) fn run(out: &mut Out, args: &ConformArgs) -> Result<Exit, Failure> {
@@ -26,7 +24,7 @@ pub(super) fn run(out: &mut Out, args: &ConformArgs) -> Result<Exit, Failure> {
     let base = Base::parse(url)
         .ok_or_else(|| Exit::Usage.because(anyhow!("{url:?} is not a URL such as {:?}", dialect.example)))?;
     let scripts = chosen(dialect, args)?;
-    let dial = dial(&base);
+    let dial = dial_to(&base);
     let ours = is_wigwag(&base, &dial, args.timeout).map_err(|why| Exit::Failed.because(anyhow!("{base}: {why}")))?;
     let base = match (base.path.as_str(), ours) {
         ("/", true) => base.at(dialect.own_path),
@@ -104,16 +102,8 @@ fn chosen(dialect: &Dialect, args: &ConformArgs) -> Result<Vec<Script>, Failure>
     Ok(scripts)
 }
 
-fn dial(base: &Base) -> Dial {
-    let place = Place::Name(base.host.clone(), base.port);
-    let tls = base.tls.then(|| base.host.clone());
-    Arc::new(move || {
-        let (place, tls) = (place.clone(), tls.clone());
-        Box::pin(async move {
-            let line = connect(&place, tls.as_deref()).await;
-            line.map_err(|why| io::Error::other(format!("{why:#}")))
-        })
-    })
+fn dial_to(base: &Base) -> Dial {
+    dial(Place::Name(base.host.clone(), base.port), base.tls.then(|| base.host.clone()))
 }
 
 fn random() -> u64 {

@@ -1,5 +1,6 @@
 //! Reaching a server by its URL, with TLS where the URL says so.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use anyhow::Context;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
-use wigwag_conform::live::Line;
+use wigwag_conform::live::{Dial, Line};
 
 /// Where a server is.
 #[derive(Clone, Debug)]
@@ -21,8 +22,18 @@ pub(super) enum Place {
     Unix(PathBuf),
 }
 
-/// Connects. With a name, speaks TLS to the server of that name, whose certificate is not checked.
-pub(super) async fn connect(place: &Place, tls: Option<&str>) -> anyhow::Result<Box<dyn Line>> {
+/// What makes connections to a place. With a name, it speaks TLS to the server of that name, whose certificate is not checked.
+pub(super) fn dial(place: Place, tls: Option<String>) -> Dial {
+    Arc::new(move || {
+        let (place, tls) = (place.clone(), tls.clone());
+        Box::pin(async move {
+            let line = connect(&place, tls.as_deref()).await;
+            line.map_err(|why| io::Error::other(format!("{why:#}")))
+        })
+    })
+}
+
+async fn connect(place: &Place, tls: Option<&str>) -> anyhow::Result<Box<dyn Line>> {
     let tcp = match place {
         Place::Addresses(addresses) => TcpStream::connect(addresses.as_slice()).await,
         Place::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await,

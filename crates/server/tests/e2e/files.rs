@@ -111,7 +111,7 @@ async fn a_code_that_is_mistyped_is_told_at_once_and_a_wrong_one_meets_nobody() 
     let mut sending = sides.send(&server, &["a", "--code", "ability ability ability ability"]);
     assert_eq!(code(&mut sending).await, "ability-ability-ability-ability");
     let mut other = sides.receive(&server, &["ability-ability-ability-absence"]);
-    assert_eq!(other.said().await, "Waiting for the other side. Control and C ends it.");
+    assert_eq!(other.said().await, "Waiting for the other side. Ctrl-C ends it.");
     let received = sides.receive(&server, &["ability-ability-ability-ability"]).run("").await;
     assert_eq!((received.code, sending.run("").await.code), (0, 0));
     assert!(other.is_running());

@@ -1,11 +1,12 @@
 //! Two native programs find each other over the running server, and connect.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use wigwag::{
     AskError, Builder, CallError, ConnectionState, Delivery, Event, Identity, JoinOptions, Loopback, Message, Mode,
-    Path, PeerState, Policy, RelayUse, RoomEvent, State, Verified, Wigwag,
+    Path, PeerState, Policy, RelayUse, RoomEvent, State, Unattended, Verified, Wigwag,
 };
 
 use crate::support::{Server, Wigwag as Serve, soon, until};
@@ -53,6 +54,25 @@ async fn whoever_is_called_decides_and_says_why_not() {
     let asked = alice.connect(&bob.id()).meta(&json!({"about": "tea"})).into_future();
     let ((), refused) = soon("both", async { tokio::join!(answer, asked) }).await;
     assert_eq!(refused.unwrap_err(), CallError::Refused("Not now.".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_takes_no_calls_leaves_them_to_another_of_its_identity_and_declines_where_there_is_none() {
+    let server = quiet().start().await;
+    let alice = open(&server).await;
+    let identity = Arc::new(Identity::ed25519(&[7; 32]));
+    let of_bob = || builder(&server).identity(Arc::clone(&identity)).unattended(Unattended::LeaveToOthers);
+    let busy = of_bob().open().await.unwrap();
+    let refused = soon("a refusal", alice.connect(&busy.id()).into_future()).await.unwrap_err();
+    assert_eq!(refused, CallError::Refused("Nobody takes calls here.".into()));
+    let takes = of_bob().open().await.unwrap();
+    let mut incoming = takes.incoming().await;
+    let call = alice.connect(&busy.id()).into_future();
+    let (taken, made) = soon("a connection", async { tokio::join!(incoming.connection(), call) }).await;
+    assert_eq!(
+        (taken.unwrap().peer().as_str(), made.unwrap().device()),
+        (alice.id().as_str(), takes.device().as_str())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

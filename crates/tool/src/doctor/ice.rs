@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use turn_client_proto::types::stun::attribute::XorMappedAddress;
 use turn_client_proto::types::stun::message::{BINDING, Message, MessageWriteVec};
 use turn_client_proto::types::stun::prelude::MessageWrite;
+use wigwag::{IceTransport as Transport, IceUrl};
 
 use super::report::{Finding, Report, Verdict};
 use super::turn::{self, Allocated};
@@ -41,23 +42,11 @@ enum Urls {
     Many(Vec<String>),
 }
 
-/// How a TURN server is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transport {
-    Udp,
-    Tcp,
-    Tls,
-}
-
 /// A STUN or TURN server.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
     pub(super) url: String,
-    /// Whether it relays.
-    relays: bool,
-    pub(super) transport: Transport,
-    pub(super) host: String,
-    port: u16,
+    pub(super) of: IceUrl,
     pub(super) username: String,
     pub(super) credential: String,
 }
@@ -73,8 +62,8 @@ pub(super) async fn examine(report: &mut Report<'_>, welcome: &Value, patience: 
 
 async fn stun(report: &mut Report<'_>, servers: &[Server], patience: Duration) -> Result<Vec<Mapped>, Failure> {
     let mut mapped = Vec::new();
-    let asked: Vec<&Server> = servers.iter().filter(|server| server.transport == Transport::Udp).collect();
-    if !asked.iter().any(|server| !server.relays) {
+    let asked: Vec<&Server> = servers.iter().filter(|server| server.mirrors()).collect();
+    if !asked.iter().any(|server| !server.relays()) {
         report.tell(
             Finding::new("stun", Verdict::Poor, "The server names no STUN server.")
                 .remedy("Peers behind NATs learn their addresses from one: set `ice.stun`."),
@@ -107,7 +96,7 @@ async fn stun(report: &mut Report<'_>, servers: &[Server], patience: Duration) -
             ),
         };
         // A TURN server over UDP is a STUN server, too, and is told of by itself.
-        if !server.relays {
+        if !server.relays() {
             report.tell(finding)?;
         }
     }
@@ -146,7 +135,7 @@ fn nat(report: &mut Report<'_>, mapped: &[Mapped]) -> Result<(), Failure> {
 }
 
 async fn turn(report: &mut Report<'_>, servers: &[Server], patience: Duration) -> Result<(), Failure> {
-    let relays: Vec<&Server> = servers.iter().filter(|server| server.relays).collect();
+    let relays: Vec<&Server> = servers.iter().filter(|server| server.relays()).collect();
     if relays.is_empty() {
         return report.tell(
             Finding::new("turn", Verdict::Poor, "The server names no TURN server.")
@@ -191,36 +180,28 @@ impl Server {
         urls.iter().filter_map(|url| Self::parse(url, entry)).collect()
     }
 
-    /// Reads a URL as RFC 7064 and RFC 7065 have it.
     fn parse(url: &str, entry: &Entry) -> Option<Self> {
-        let (scheme, rest) = url.split_once(':')?;
-        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (relays, tls) = match scheme {
-            "stun" => (false, false),
-            "turn" => (true, false),
-            "turns" => (true, true),
-            _ => return None,
-        };
-        let transport = match (tls, query) {
-            (true, _) => Transport::Tls,
-            (false, "transport=tcp") => Transport::Tcp,
-            (false, _) => Transport::Udp,
-        };
-        let authority: http::uri::Authority = place.parse().ok()?;
         Some(Self {
             url: url.to_owned(),
-            relays,
-            transport,
-            host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority.port_u16().unwrap_or(if tls { 5349 } else { 3478 }),
+            of: IceUrl::read(url)?,
             username: entry.username.clone(),
             credential: entry.credential.clone(),
         })
     }
 
+    /// Whether it lends addresses.
+    fn relays(&self) -> bool {
+        self.of.transport != Transport::Stun
+    }
+
+    /// Whether it tells how we look from there: a TURN server over UDP does, too.
+    fn mirrors(&self) -> bool {
+        matches!(self.of.transport, Transport::Stun | Transport::TurnUdp)
+    }
+
     /// The first of its addresses that will do.
     async fn resolve(&self, will_do: impl Fn(&SocketAddr) -> bool) -> io::Result<SocketAddr> {
-        let found = lookup_host((self.host.as_str(), self.port)).await?.find(will_do);
+        let found = lookup_host((self.of.host.as_str(), self.of.port)).await?.find(will_do);
         found.ok_or_else(|| io::Error::new(io::ErrorKind::AddrNotAvailable, "it has no address of a kind that is here"))
     }
 }

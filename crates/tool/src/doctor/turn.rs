@@ -15,8 +15,9 @@ use turn_client_proto::types::stun::attribute::ErrorCode;
 use turn_client_proto::types::stun::message::Message;
 use turn_client_proto::types::{Instant, TurnCredentials};
 use turn_client_proto::udp::TurnClientUdp;
+use wigwag::IceTransport as Transport;
 
-use super::ice::{Server, Transport};
+use super::ice::Server;
 use crate::web::strict_tls;
 
 /// What became of asking.
@@ -30,23 +31,23 @@ pub(super) enum Allocated {
 /// Asks for an address and gives it back at once.
 pub(super) async fn allocate(server: &Server, address: SocketAddr) -> anyhow::Result<Allocated> {
     let config = TurnConfig::new(TurnCredentials::new(&server.username, &server.credential));
-    match server.transport {
-        Transport::Udp => {
+    match &server.of.transport {
+        Transport::Stun | Transport::TurnUdp => {
             let any: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
             let socket = UdpSocket::bind(any).await?;
             socket.connect(address).await?;
             let client = TurnClientUdp::allocate(socket.local_addr()?, address, config);
             ask(client, Datagrams(socket)).await
         }
-        Transport::Tcp => {
+        Transport::TurnTcp => {
             let tcp = TcpStream::connect(address).await?;
             let client = TurnClientTcp::allocate(tcp.local_addr()?, address, config);
             ask(client, Stream(tcp)).await
         }
-        Transport::Tls => {
+        Transport::TurnTls(name) => {
             let tcp = TcpStream::connect(address).await?;
             let client = TurnClientTcp::allocate(tcp.local_addr()?, address, config);
-            let name = server.host.clone().try_into()?;
+            let name = name.clone().try_into()?;
             let tls = strict_tls()?.connect(name, tcp).await?;
             ask(client, Stream(tls)).await
         }

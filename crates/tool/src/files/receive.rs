@@ -82,7 +82,7 @@ async fn way(client: &Wigwag, place: Option<Place>, args: &ReceiveArgs, show: &m
         Place::JoinCode(code) => (client.join_by_code(&code, options).await, |_| true),
     };
     let meeting = Meeting::new(client, incoming, room.map_err(session::refused)?, args.peer.timeout, wants);
-    show.say("waiting", json!({}), "Waiting for the other side. Control and C ends it.")?;
+    show.say("waiting", json!({}), "Waiting for the other side. Ctrl-C ends it.")?;
     Ok(Way::Meeting(meeting))
 }
 
@@ -162,8 +162,7 @@ impl Taker {
                     return Ok(Exit::Done);
                 }
                 Some(Outcome::Cut) => {
-                    let words =
-                        "The connection was lost. Waiting for the other side to come back; Control and C ends it.";
+                    let words = "The connection was lost. Waiting for the other side to come back; Ctrl-C ends it.";
                     show.say("lost", json!({}), words)?;
                 }
                 // It begins anew, and the new one waits.

@@ -144,7 +144,7 @@ async fn to_peer(
             return Ok(Exit::Done);
         }
         drop(connection);
-        show.say("lost", json!({}), "The connection was lost. Trying again; Control and C ends it.")?;
+        show.say("lost", json!({}), "The connection was lost. Trying again; Ctrl-C ends it.")?;
         connection = tokio::select! {
             again = again(client, id) => again?,
             () = session::interrupted() => return Ok(Exit::Interrupted),
@@ -196,7 +196,7 @@ async fn to_code(
         session::page(&client.status())
     );
     if args.keep {
-        words.push_str("\nControl and C ends it.");
+        words.push_str("\nCtrl-C ends it.");
     }
     show.say("code", json!({"code": code.as_str()}), &words)?;
     let mut meeting = Meeting::new(client, incoming, room, args.peer.timeout, is_receiver);
@@ -253,7 +253,7 @@ async fn to_one(meeting: &mut Meeting, files: &Arc<Files>, show: &mut Show<'_>) 
                 return Ok(Exit::Done);
             }
             Ended::Itself(Outcome::Cut) => {
-                let words = "The connection was lost. Waiting for the other side to come back; Control and C ends it.";
+                let words = "The connection was lost. Waiting for the other side to come back; Ctrl-C ends it.";
                 show.say("lost", json!({}), words)?;
             }
             Ended::Replaced(other) => next = Some(other),
@@ -284,7 +284,7 @@ async fn to_room(
     let incoming = client.incoming().await;
     let room = client.join_with(name, options).await.map_err(session::refused)?;
     if room.view().members().is_empty() {
-        show.say("alone", json!({"room": name}), &format!("Nobody is in {name} yet. Waiting; Control and C ends it."))?;
+        show.say("alone", json!({"room": name}), &format!("Nobody is in {name} yet. Waiting; Ctrl-C ends it."))?;
     }
     let mut meeting = Meeting::new(client, incoming, room, args.peer.timeout, |_| true);
     let sent = to_many(&mut meeting, files, args.keep, show).await;

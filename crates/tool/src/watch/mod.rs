@@ -123,7 +123,7 @@ enum Touch {
     Size,
 }
 
-/// What was done meanwhile. Control and C mean what they always mean.
+/// What was done meanwhile. Ctrl-C means what it always means.
 fn touched() -> io::Result<Option<Touch>> {
     if !event::poll(Duration::ZERO)? {
         return Ok(None);
