@@ -102,6 +102,8 @@ export class Calls {
   #RTC;
   /** @type {Map<string, Outgoing>} */
   #outgoing = new Map();
+  /** Hails that nobody waits for any more: who heeds one of them late is told so. @type {Map<string, Outgoing>} */
+  #calledOff = new Map();
   /** @type {Map<string, Call>} */
   #calls = new Map();
   /** Hails that are being looked at or were heeded. @type {Set<string>} */
@@ -175,6 +177,7 @@ export class Calls {
         this.#outgoing.delete(call);
       };
       const fail = (/** @type {WigwagError} */ error) => {
+        if (error.reason === 'aborted' || error.reason === 'timeout') this.#callOff(call);
         done();
         reject(error);
         const made = connection;
@@ -211,6 +214,10 @@ export class Calls {
             throw new WigwagError('refused', no.reason || `${id} declined.`);
           }
           const heed = await readHeed(this.#subtle, back, data, half);
+          if (heed && this.#calledOff.delete(call)) {
+            const farewell = await Seal.make(this.#subtle, { hails: true, secret, hail: half, heed });
+            if (farewell) await this.post.signal(from, of, 'ww.sealed', await farewell.seal({ bye: 'aborted' }));
+          }
           if (!heed || !this.#outgoing.has(call)) return;
           const verified = await this.#check(from, heed.key, key);
           const seal = await Seal.make(this.#subtle, { hails: true, secret, hail: half, heed });
@@ -259,7 +266,7 @@ export class Calls {
     if (heard.kind === 'ww.hail') return void this.#hailed(heard).catch(() => this.#hails.delete(heard.data.call));
     const { call } = heard.data;
     if (heard.kind === 'ww.heed' || heard.kind === 'ww.decline') {
-      const outgoing = this.#outgoing.get(call);
+      const outgoing = this.#outgoing.get(call) ?? this.#calledOff.get(call);
       const meant = outgoing?.to === heard.from && (outgoing.device === undefined || outgoing.device === heard.device);
       // The boxes that follow belong to the call that comes of this.
       if (outgoing && meant) await outgoing.hear(heard);
@@ -274,6 +281,15 @@ export class Calls {
     if (heard.kind !== 'ww.sealed') return;
     const content = await known.seal.open(heard.data);
     if (content) known.connection.take(content);
+  }
+
+  /** A hail of ours is not waited for any more. @param {string} call */
+  #callOff(call) {
+    const outgoing = this.#outgoing.get(call);
+    if (!outgoing) return;
+    this.#calledOff.set(call, outgoing);
+    // The oldest goes first.
+    for (const [old] of this.#calledOff) if (this.#calledOff.size > CALLS_MAX) this.#calledOff.delete(old);
   }
 
   /** Our own call to one who calls. @param {string} from @param {string} device @param {string} mesh */

@@ -4,6 +4,7 @@
 //! [`Order`]s and answer with [`EngineEvent`]s. What is sent over an open connection never passes through here, but for boxes that are to
 //! be sealed, or were.
 
+mod called_off;
 mod live;
 pub(crate) mod negotiation;
 mod relaying;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 
 use wigwag_wire::{PeerId, PublicKey};
 
+use self::called_off::CalledOff;
 use self::live::Live;
 use self::negotiation::Negotiation;
 pub use self::terms::{
@@ -48,6 +50,7 @@ pub struct Calls {
     line: State,
     relay: RelayUse,
     outgoing: BTreeMap<ConnectId, Outgoing>,
+    called_off: CalledOff,
     knocks: BTreeMap<KnockId, Knock>,
     live: BTreeMap<ConnectionId, Live>,
     /// Connections by their calls.
@@ -117,6 +120,7 @@ impl Calls {
             line: State::Idle,
             relay: RelayUse::Never,
             outgoing: BTreeMap::new(),
+            called_off: CalledOff::default(),
             knocks: BTreeMap::new(),
             live: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -245,8 +249,16 @@ impl Calls {
     fn fail(&mut self, id: ConnectId, error: CallError, out: &mut Vec<Output>) {
         let Some(outgoing) = self.outgoing.remove(&id) else { return };
         let reason = error.reason();
+        let path = match outgoing.stage {
+            Stage::Server => None,
+            Stage::Peer(hailed) => {
+                self.called_off.keep(self.now, outgoing.wish, hailed, &error);
+                None
+            }
+            Stage::Path(connection) => Some(connection),
+        };
         out.push(Output::Failed { connect: id, error });
-        if let Stage::Path(connection) = outgoing.stage {
+        if let Some(connection) = path {
             if let Some(live) = self.live.get_mut(&connection) {
                 live.connect = None;
             }
@@ -321,7 +333,7 @@ impl Calls {
             Stage::Peer(hailed) if hailed.half.call == *call => Some((*id, &outgoing.wish, hailed)),
             _ => None,
         });
-        let Some((id, wish, hailed)) = ours else { return };
+        let Some((id, wish, hailed)) = ours else { return self.heeded_late(heard, from, call, out) };
         if wish.to != from || wish.device.as_ref().is_some_and(|device| *device != heard.device) {
             return;
         }

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { Calls } from '../calls.js';
 import { Identity } from '../identity.js';
 import { memoryKeep } from '../keep.js';
-import { makeCall, makeHail, makeShare } from '../sealed.js';
+import { Seal, makeCall, makeHail, makeHeed, makeShare, readHail } from '../sealed.js';
 import { Trust } from '../trust.js';
 import { FakeConnection } from './fakes.js';
 
@@ -76,11 +76,28 @@ test('who calls a peer whose call it has just heeded waits for that one, and doe
   assert.ok(!alice.kinds.includes('ww.hail'));
 });
 
+test('who heeds a hail that was called off is told at once that nobody waits', async () => {
+  const [bob, alice, abort] = [await Identity.make(), await client(), new AbortController()];
+  const called = alice.calls.connect(bob.id, { signal: abort.signal });
+  await alice.sent('ww.hail');
+  const pair = { namespace: ALICE.namespace, from: ALICE.id, device: '', to: bob.id };
+  const hail = await readHail(subtle, pair, alice.data[0]);
+  const { share, secret } = await makeShare(subtle);
+  const heed = await makeHeed(subtle, bob, { ...pair, from: bob.id, to: ALICE.id, toDevice: '' }, share, hail);
+  abort.abort();
+  await assert.rejects(called, { reason: 'aborted' });
+  for (const _ of [1, 2]) alice.calls.hear({ from: bob.id, device: '', kind: 'ww.heed', data: heed.data, polite: true });
+  await alice.sent('ww.sealed');
+  const seal = await Seal.make(subtle, { hails: false, secret, hail, heed: { ...hail, key: bob.key, share, statement: heed.statement } });
+  assert.deepEqual(await seal.open(alice.data[1]), { bye: 'aborted' });
+  assert.deepEqual(alice.kinds, ['ww.hail', 'ww.sealed']);
+});
+
 /** Calls without a browser: whatever would make a connection fails the test. */
 async function client({ accept = () => false } = {}) {
   const waiting = new Set();
   const happened = () => [...waiting].forEach((look) => look());
-  const self = { kinds: [], asked: [], doubts: 0 };
+  const self = { kinds: [], data: [], asked: [], doubts: 0 };
   self.settled = (look) => new Promise((resolve) => {
     const each = () => look() && waiting.delete(each) && resolve();
     waiting.add(each);
@@ -92,8 +109,9 @@ async function client({ accept = () => false } = {}) {
   const RTCPeerConnection = /** @type {any} */ (class { constructor() { assert.fail('a connection was made'); } });
   self.calls = new Calls({ subtle, identity: await Identity.make(), trust, RTCPeerConnection }, {
     self: () => ALICE,
-    signal: async (to, device, kind) => {
+    signal: async (to, device, kind, data) => {
       self.kinds.push(kind);
+      self.data.push(data);
       happened();
       return 'delivered';
     },
