@@ -33,6 +33,8 @@ pub use seam::{ChannelKey, Event, Input, Output, Server, StreamId, Transport};
 const UNDERWAY_BYTES: usize = 2 * 1024 * 1024;
 const UNDERWAY_LEAST: usize = 64 * 1024;
 const UNDERWAY_PER_MS: usize = 20 * 1024;
+/// How long the way is taken to be until that is known, which takes a second.
+const WAY_MS: usize = 15;
 
 /// How much the other end may have underway to us: more than one message, so that a long way does not slow it down.
 const WINDOW_BYTES: u32 = 2 * 1024 * 1024;
@@ -313,7 +315,7 @@ impl Pc {
     fn settle(&mut self, now: Instant) {
         self.drain(now);
         while !self.closed && self.channels.is_busy() {
-            let way = self.stats.rtt.map_or(0, |rtt| usize::try_from(rtt.as_millis()).unwrap_or(usize::MAX));
+            let way = self.stats.rtt.map_or(WAY_MS, |rtt| usize::try_from(rtt.as_millis()).unwrap_or(usize::MAX));
             let most = UNDERWAY_PER_MS.saturating_mul(way).clamp(UNDERWAY_LEAST, UNDERWAY_BYTES);
             let outputs = &mut self.outputs;
             if !self.channels.step(&mut self.rtc, most, |event| outputs.push_back(Output::Event(event))) {
