@@ -1,6 +1,9 @@
 // A native program and a page between which no path leads: they talk by way of the running server, and leave it when a path appears.
 
 import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { launch } from './support/browser.js';
@@ -53,6 +56,47 @@ test('a program that calls a page goes by way of the server, too', async (t) => 
   pipe.child.stdin.end('there and back');
   assert.equal(await pipe.ended, 0);
   assert.equal(pipe.out, 'there and back');
+});
+
+test('a file goes by way of the server, from a program and to one', async (t) => {
+  const side = await mkdtemp(join(tmpdir(), 'wigwag-relayed-'));
+  t.after(() => rm(side, { recursive: true }));
+  const film = Uint8Array.from({ length: 1_500_000 }, (_, i) => (i * 7) % 251);
+  await writeFile(join(side, 'film.bin'), film);
+  const page = await open(t, { closed: true });
+  const sending = await town.command(t, ['send', 'film.bin'], side);
+  const code = await sending.written(/([a-z]+-[a-z]+-[a-z]+-[a-z]+)/);
+  const got = await page.evaluate(async (typed) => {
+    const { meetByWords, receiveFiles } = globalThis.files;
+    const { connection } = await meetByWords(globalThis.w, typed);
+    const [{ blob }] = await new Promise((resolve, reject) => {
+      receiveFiles(connection, async (receiving) => {
+        await receiving.accept();
+        receiving.done.then(resolve, reject);
+      });
+    });
+    const { path } = await connection.stats();
+    globalThis.blob = blob;
+    return { path, same: new Uint8Array(await blob.arrayBuffer()).every((byte, i) => byte === (i * 7) % 251), size: blob.size };
+  }, code);
+  assert.deepEqual(got, { path: 'relayed', same: true, size: 1_500_000 });
+  assert.equal(await sending.ended, 0, sending.out + sending.err);
+
+  const words = await page.evaluate(() => {
+    const { WordCode, gather, meetByWords, sendFiles } = globalThis.files;
+    const made = WordCode.make();
+    globalThis.sent = (async () => {
+      const parcel = await gather([new File([globalThis.blob], 'back.bin')]);
+      const { connection } = await meetByWords(globalThis.w, made, { offer: parcel, name: 'Page' });
+      await sendFiles(connection, parcel).done;
+      return (await connection.stats()).path;
+    })();
+    return made.text;
+  });
+  const receiving = await town.command(t, ['receive', words, '--yes'], side);
+  assert.equal(await page.evaluate(() => globalThis.sent), 'relayed');
+  assert.equal(await receiving.ended, 0, receiving.out + receiving.err);
+  assert.deepEqual(new Uint8Array(await readFile(join(side, 'back.bin'))), film);
 });
 
 test('no line is lost, doubled or out of order when a direct path opens in the middle, dies, and opens again', async (t) => {
@@ -116,6 +160,7 @@ async function open(t, { closed = false } = {}) {
         super({ ...config, iceTransportPolicy: 'relay' });
       }
     }
+    globalThis.files = await import(`http://127.0.0.1:${port}/wigwag/files.js`);
     globalThis.w = await Wigwag.open({ servers: `ws://127.0.0.1:${port}/v1`, RTCPeerConnection: none ? Closed : undefined });
   }, town.port, closed);
   return page;
