@@ -26,6 +26,10 @@ pub struct Arrival {
     pub query: Vec<(String, String)>,
 }
 
+/// The address of a socket whose dialect does not look at it again.
+pub(crate) static FORGOTTEN: Arrival =
+    Arrival { which: Which::Among(Vec::new()), namespace: None, rest: String::new(), query: Vec::new() };
+
 impl Arrival {
     /// A field of the query: the first of that name.
     pub fn field(&self, name: &str) -> Option<&str> {

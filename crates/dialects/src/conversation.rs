@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use wigwag_hub::{
     Claimed, Hub, Limiter, Moment, Note, Now, Output, Outputs, Party, Pass, Prefix, Rate, Received, SocketId,
 };
@@ -21,8 +22,6 @@ pub struct Conversation {
     line: Line,
     frames: Limiter,
     interpreter: Box<dyn Interpreter>,
-    /// The frame that waits for the store's word.
-    waiting: Option<Box<str>>,
 }
 
 impl Conversation {
@@ -56,18 +55,15 @@ impl Conversation {
             pass,
             opened: now.at,
             ns: ns.clone().unwrap_or_else(|_| hub.rules().default_namespace.clone()),
-            arrival,
+            arrival: Some(Box::new(arrival)),
             dialect,
-            parties: Vec::new(),
-            answered: None,
-            asked: None,
+            parties: SmallVec::new(),
+            naming: None,
             over: false,
         };
-        let mut conversation = Self { dialects, line, frames: Limiter::default(), interpreter, waiting: None };
+        let mut conversation = Self { dialects, line, frames: Limiter::default(), interpreter };
         match ns {
-            Ok(_) => {
-                conversation.take_turn(hub, now, out, |interpreter, turn| interpreter.opened(turn));
-            }
+            Ok(_) => conversation.opened(hub, now, out),
             Err(refusal) => conversation.refuse(refusal.code, out),
         }
         conversation
@@ -102,7 +98,7 @@ impl Conversation {
 
     /// Whether an answer from outside is awaited, so that no more frames may be handed in.
     pub fn is_waiting(&self) -> bool {
-        self.waiting.is_some()
+        self.line.naming.as_ref().is_some_and(|naming| naming.waiting.is_some())
     }
 
     /// The dialect, once it is known.
@@ -138,21 +134,30 @@ impl Conversation {
         if let Some(dialect) = self.take_turn(hub, now, out, |interpreter, turn| interpreter.heard(turn, text)) {
             self.line.dialect = Some(dialect);
             self.interpreter = dialect.interpreter();
-            self.take_turn(hub, now, out, |interpreter, turn| interpreter.opened(turn));
+            self.opened(hub, now, out);
             self.take_turn(hub, now, out, |interpreter, turn| interpreter.heard(turn, text));
         }
-        if self.line.asked.is_some() && self.waiting.is_none() {
-            self.waiting = Some(text.into());
+        if let Some(naming) = self.line.naming.as_mut().filter(|naming| naming.asked.is_some()) {
+            naming.waiting.get_or_insert_with(|| text.into());
+        }
+    }
+
+    /// The socket is open, and its interpreter is the one that it will keep, or the one that finds that out.
+    fn opened(&mut self, hub: &Hub, now: Now, out: &mut dyn Outputs) {
+        self.take_turn(hub, now, out, |interpreter, turn| interpreter.opened(turn));
+        if !self.interpreter.rereads_address() {
+            self.line.arrival = None;
         }
     }
 
     fn claimed(&mut self, hub: &Hub, now: Now, claimed: Claimed, out: &mut dyn Outputs) {
-        let (Some(name), Some(text)) = (self.line.asked.take(), self.waiting.take()) else { return };
+        let Some(naming) = self.line.naming.as_mut() else { return };
+        let (Some(name), Some(text)) = (naming.asked.take(), naming.waiting.take()) else { return };
         let answer = match claimed {
             Claimed::Yes => Ok(()),
             Claimed::No(code) => Err(code),
         };
-        self.line.answered = Some((name, answer));
+        naming.answered = Some((name, answer));
         if !self.line.over {
             self.hear(hub, now, &text, out);
         }

@@ -83,6 +83,10 @@ impl Glance<'_> {
 }
 
 impl Interpreter for Sniffer {
+    fn rereads_address(&self) -> bool {
+        true
+    }
+
     fn heard(&mut self, turn: &mut Turn<'_>, text: &str) {
         match self.guess(text) {
             Ok(dialect) => turn.successor = Some(dialect),

@@ -141,6 +141,10 @@ struct Failed<'a> {
 }
 
 impl Interpreter for Tom {
+    fn rereads_address(&self) -> bool {
+        true
+    }
+
     fn heard(&mut self, turn: &mut Turn<'_>, text: &str) {
         let Some(message) = read::<Message<'_>>(text) else {
             turn.count("");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
 use wigwag_hub::{Ask, Foreigner, Hub, Moment, Note, Now, Output, Outputs, Party, Pass, SocketId};
 use wigwag_wire::code::Code;
 use wigwag_wire::event::Delivery;
@@ -13,7 +14,7 @@ use wigwag_wire::request::{Mode, RoomCreate, RoomJoin, RoomOptions, Signal};
 use wigwag_wire::{Foreign, Namespace, PeerId, Refusal, Request, RoomName};
 
 use crate::Dialects;
-use crate::arrival::Arrival;
+use crate::arrival::{Arrival, FORGOTTEN};
 use crate::dialect::{Dialect, EVENT_TYPES};
 
 /// How often to try where a room comes and goes at the same moment.
@@ -41,6 +42,11 @@ pub(crate) trait Interpreter: Send {
         None
     }
 
+    /// Whether it looks at the address after [`Interpreter::opened`].
+    fn rereads_address(&self) -> bool {
+        false
+    }
+
     /// The socket is gone. Its sessions still live, and end right after this.
     fn closed(&mut self, _turn: &mut Turn<'_>) {}
 }
@@ -51,16 +57,26 @@ pub(crate) struct Line {
     pub(crate) pass: Pass,
     pub(crate) opened: Moment,
     pub(crate) ns: Namespace,
-    pub(crate) arrival: Arrival,
+    /// The address, as long as anybody may look at it.
+    pub(crate) arrival: Option<Box<Arrival>>,
     /// The dialect, once it is known.
     pub(crate) dialect: Option<Dialect>,
     /// The sessions that speak through it.
-    pub(crate) parties: Vec<Arc<Party>>,
+    pub(crate) parties: SmallVec<[Arc<Party>; 1]>,
+    /// While the store is asked about a name.
+    pub(crate) naming: Option<Box<Naming>>,
+    pub(crate) over: bool,
+}
+
+/// A name that the store is asked about.
+#[derive(Default)]
+pub(crate) struct Naming {
+    /// The name.
+    pub(crate) asked: Option<PeerId>,
+    /// The frame that waits for the store's word.
+    pub(crate) waiting: Option<Box<str>>,
     /// Whether a name that was asked for is free.
     pub(crate) answered: Option<(PeerId, Result<(), Code>)>,
-    /// The name that the store is asked about.
-    pub(crate) asked: Option<PeerId>,
-    pub(crate) over: bool,
 }
 
 /// What became of the wish for a session.
@@ -92,7 +108,7 @@ impl Turn<'_> {
 
     /// The address that it asked for.
     pub(crate) fn arrival(&self) -> &Arrival {
-        &self.line.arrival
+        self.line.arrival.as_deref().unwrap_or(&FORGOTTEN)
     }
 
     /// Counts a message by its type, and answers what it counts as: one of the dialect's types, of which the last is for all others.
@@ -134,12 +150,17 @@ impl Turn<'_> {
     pub(crate) fn begin(&mut self, id: PeerId, secret: Option<[u8; 16]>) -> Begun {
         let Some(dialect) = self.line.dialect else { return Begun::Refused(Code::Internal.into()) };
         if id.form() == IdForm::Name {
-            match self.line.answered.take_if(|(name, _)| *name == id) {
-                Some((_, Ok(()))) => {}
-                Some((_, Err(code))) => return Begun::Refused(code.into()),
+            let answered =
+                self.line.naming.as_mut().and_then(|naming| naming.answered.take_if(|(name, _)| *name == id));
+            match answered {
+                Some((_, Ok(()))) => self.line.naming = None,
+                Some((_, Err(code))) => {
+                    self.line.naming = None;
+                    return Begun::Refused(code.into());
+                }
                 None => {
                     let (socket, ns) = (self.line.socket, self.line.ns.clone());
-                    self.line.asked = Some(id.clone());
+                    self.line.naming.get_or_insert_default().asked = Some(id.clone());
                     self.out.emit(Output::Ask(Ask::Free { socket, ns, name: id }));
                     return Begun::Later;
                 }

@@ -27,7 +27,6 @@ use crate::time::{Moment, Now};
 pub struct Connection {
     socket: SocketId,
     pass: Pass,
-    opened: Moment,
     nonce: [u8; 16],
     frames: Limiter,
     refusals: Limiter,
@@ -36,29 +35,27 @@ pub struct Connection {
 
 #[derive(Debug)]
 enum State {
-    /// Waiting for a hello.
-    Challenged,
+    /// Waiting for a hello, and since when.
+    Challenged(Moment),
     /// The store is asked whether the key speaks for the name.
     Claiming(Box<Proved>),
     /// A session speaks through this socket.
-    Ready(Box<Ready>),
+    Ready {
+        party: Arc<Party>,
+        /// Whether the hello named the namespace: later statements repeat what it gave.
+        named_ns: bool,
+    },
     /// Nothing more is taken in.
     Closed,
-}
-
-#[derive(Debug)]
-struct Ready {
-    party: Arc<Party>,
-    key: Option<PublicKey>,
-    /// The namespace as the hello gave it, which later statements repeat.
-    namespace: String,
 }
 
 /// A hello whose signature holds.
 #[derive(Debug)]
 struct Proved {
+    /// When the socket opened.
+    opened: Moment,
     ns: Namespace,
-    namespace: String,
+    named_ns: bool,
     id: PeerId,
     device: Device,
     key: Option<PublicKey>,
@@ -103,11 +100,10 @@ impl Connection {
         let connection = Self {
             socket,
             pass,
-            opened: now.at,
             nonce,
             frames: Limiter::default(),
             refusals: Limiter::default(),
-            state: State::Challenged,
+            state: State::Challenged(now.at),
         };
         let event = Event::Challenge(Challenge {
             nonce: &connection.nonce_text(),
@@ -126,16 +122,15 @@ impl Connection {
             Received::Text(text) => self.text(hub, now, text, out),
             Received::Binary(_) => self.close(1003, "text only", out),
             Received::Pong(payload) => {
-                if let (State::Ready(ready), Some(count)) = (&self.state, count_of(payload)) {
-                    hub.handle(now, Input::Confirmed { who: &ready.party, socket: self.socket, count }, out);
+                if let (State::Ready { party, .. }, Some(count)) = (&self.state, count_of(payload)) {
+                    hub.handle(now, Input::Confirmed { who: party, socket: self.socket, count }, out);
                 }
             }
             Received::Claimed(claimed) => {
                 // The answer may come when the handshake time is over or the socket is lost.
-                if !matches!(self.state, State::Claiming(_)) {
-                    return;
-                }
-                let State::Claiming(proved) = std::mem::replace(&mut self.state, State::Challenged) else { return };
+                let State::Claiming(proved) = &self.state else { return };
+                let challenged = State::Challenged(proved.opened);
+                let State::Claiming(proved) = std::mem::replace(&mut self.state, challenged) else { return };
                 match claimed {
                     Claimed::Yes => self.begin(hub, now, *proved, out),
                     Claimed::No(code) => self.refuse_hello(None, &code.into(), out),
@@ -149,8 +144,8 @@ impl Connection {
             Received::Banned(prefix) => self.banned(hub, now, &prefix, out),
             Received::Closed => {
                 let state = std::mem::replace(&mut self.state, State::Closed);
-                if let State::Ready(ready) = state {
-                    hub.handle(now, Input::Detached { who: &ready.party, socket: self.socket }, out);
+                if let State::Ready { party, .. } = state {
+                    hub.handle(now, Input::Detached { who: &party, socket: self.socket }, out);
                 }
                 hub.release(&mut self.pass);
             }
@@ -160,7 +155,12 @@ impl Connection {
     /// When [`Received::Tick`] is due: only until the peer has proved itself.
     pub fn next_deadline(&self, hub: &Hub) -> Option<Moment> {
         let limit = hub.rules().limits.handshake_ms;
-        (limit != 0 && !self.is_proved()).then(|| self.opened + limit)
+        let opened = match &self.state {
+            State::Challenged(opened) => *opened,
+            State::Claiming(proved) => proved.opened,
+            State::Ready { .. } | State::Closed => return None,
+        };
+        (limit != 0).then(|| opened + limit)
     }
 
     /// Whether an answer from outside is awaited, so that no more frames may be handed in.
@@ -170,13 +170,13 @@ impl Connection {
 
     /// Whether the peer has proved itself, or the socket is over.
     pub fn is_proved(&self) -> bool {
-        matches!(self.state, State::Ready(_) | State::Closed)
+        matches!(self.state, State::Ready { .. } | State::Closed)
     }
 
     /// Who speaks through this socket.
     pub fn party(&self) -> Option<&Arc<Party>> {
         match &self.state {
-            State::Ready(ready) => Some(&ready.party),
+            State::Ready { party, .. } => Some(party),
             _ => None,
         }
     }
@@ -198,30 +198,30 @@ impl Connection {
         };
         out.note(Note::Request(DialectId::NATIVE, request.index()));
         match (&self.state, request) {
-            (State::Challenged, Request::Hello(hello)) => self.hello(hub, now, *hello, out),
-            (State::Challenged, _) => self.refuse(hub, now, n, Code::Unproved.into(), out),
+            (State::Challenged(opened), Request::Hello(hello)) => self.hello(hub, now, *opened, *hello, out),
+            (State::Challenged(_), _) => self.refuse(hub, now, n, Code::Unproved.into(), out),
             // The `n` of a hello means nothing, so it is not taken in.
-            (State::Ready(_), Request::Hello(_)) => self.refuse(hub, now, None, Code::AlreadyProved.into(), out),
-            (State::Ready(ready), Request::Name(change)) => {
-                let naming = self.may_name(hub, ready, &change).map(|acting| Naming {
-                    who: ready.party.clone(),
+            (State::Ready { .. }, Request::Hello(_)) => self.refuse(hub, now, None, Code::AlreadyProved.into(), out),
+            (State::Ready { party, named_ns }, Request::Name(change)) => {
+                let naming = self.may_name(hub, (party, *named_ns), &change).map(|acting| Naming {
+                    who: party.clone(),
                     n,
                     acting,
                     op: change.op,
                     key: change.key,
                 });
-                hub.name(now, (&ready.party, self.socket, n), naming, out);
+                hub.name(now, (party, self.socket, n), naming, out);
             }
-            (State::Ready(ready), request) => {
-                let (who, socket, origin) = (&ready.party, self.socket, self.pass.origin());
+            (State::Ready { party: who, .. }, request) => {
+                let (socket, origin) = (self.socket, self.pass.origin());
                 hub.handle(now, Input::Request { who, socket, origin, n, request }, out);
             }
             (State::Claiming(_) | State::Closed, _) => {}
         }
     }
 
-    fn hello(&mut self, hub: &Hub, now: Now, hello: Hello, out: &mut dyn Outputs) {
-        match self.prove(hub, hello) {
+    fn hello(&mut self, hub: &Hub, now: Now, opened: Moment, hello: Hello, out: &mut dyn Outputs) {
+        match self.prove(hub, opened, hello) {
             Err(refusal) => self.refuse_hello(None, &refusal, out),
             Ok(proved) => match proved.key {
                 Some(key) if proved.id.form() == IdForm::Name => {
@@ -235,12 +235,12 @@ impl Connection {
     }
 
     /// Checks everything about a hello that needs nobody else.
-    fn prove(&self, hub: &Hub, hello: Hello) -> Result<Proved, Refusal> {
+    fn prove(&self, hub: &Hub, opened: Moment, hello: Hello) -> Result<Proved, Refusal> {
         let rules = hub.rules();
         if hello.version != 1 {
             return Err(Code::VersionUnsupported.into());
         }
-        let namespace = hello.namespace.as_ref().map(|ns| ns.as_str().to_owned()).unwrap_or_default();
+        let named_ns = hello.namespace.is_some();
         let ns = hello.namespace.unwrap_or_else(|| rules.default_namespace.clone());
         if rules.namespaces.as_ref().is_some_and(|served| !served.contains(&ns)) {
             return Err(Code::NamespaceRefused.into());
@@ -248,7 +248,7 @@ impl Connection {
         let device = hello.device.filter(|device| !device.as_str().is_empty()).unwrap_or_else(|| hub.no_device());
         let resume = hello.resume.map(|r| (r.token, r.seen));
         let Some(key) = hello.key else {
-            return self.guest(hub, (ns, namespace), hello.id.is_some(), device, resume);
+            return self.guest(hub, opened, (ns, named_ns), hello.id.is_some(), device, resume);
         };
         let own = key.id();
         let id = hello.id.unwrap_or_else(|| own.clone());
@@ -265,7 +265,7 @@ impl Connection {
         let statement = HelloStatement {
             server: &rules.server,
             nonce: &self.nonce_text(),
-            namespace: &namespace,
+            namespace: if named_ns { ns.as_str() } else { "" },
             id: id.as_str(),
             device: device.as_str(),
             key: &key,
@@ -274,14 +274,15 @@ impl Connection {
         if !verify(&key, &statement.bytes(), signature, rules.p256) {
             return Err(Code::BadSignature.into());
         }
-        Ok(Proved { ns, namespace, id, device, key: Some(key), resume, asked: None })
+        Ok(Proved { opened, ns, named_ns, id, device, key: Some(key), resume, asked: None })
     }
 
     /// A hello without a key: a new guest, or one with the token of its session.
     fn guest(
         &self,
         hub: &Hub,
-        (ns, namespace): (Namespace, String),
+        opened: Moment,
+        (ns, named_ns): (Namespace, bool),
         names_id: bool,
         device: Device,
         resume: Option<(String, u64)>,
@@ -298,15 +299,19 @@ impl Connection {
         let known = resume.as_ref().and_then(|(token, _)| hub.guest_of_token(token)).filter(|p| p.ns == ns);
         match known {
             Some(party) => Ok(Proved {
+                opened,
                 ns,
-                namespace,
+                named_ns,
                 id: party.id.clone(),
                 device: party.device.clone(),
                 key: None,
                 resume,
                 asked: None,
             }),
-            None => Ok(Proved { ns, namespace, id: hub.guest_id(), device, key: None, resume: None, asked: None }),
+            None => {
+                let id = hub.guest_id();
+                Ok(Proved { opened, ns, named_ns, id, device, key: None, resume: None, asked: None })
+            }
         }
     }
 
@@ -318,7 +323,7 @@ impl Connection {
             dialect: DialectId::NATIVE,
             owner: Owner::of(proved.key),
             socket: self.socket,
-            opened: self.opened,
+            opened: proved.opened,
             resume: proved.resume,
             asked: proved.asked,
             lasting: true,
@@ -326,17 +331,23 @@ impl Connection {
         match hub.open(now, opening, out) {
             Ok(party) => {
                 hub.proved(&mut self.pass);
-                let ready = Ready { party, key: proved.key, namespace: proved.namespace };
-                self.state = State::Ready(Box::new(ready));
+                self.state = State::Ready { party, named_ns: proved.named_ns };
             }
             Err(refusal) => self.refuse_hello(None, &refusal, out),
         }
     }
 
     /// The key that signed a change of the name's keys, if it did.
-    fn may_name(&self, hub: &Hub, ready: &Ready, change: &NameChange) -> Result<PublicKey, Refusal> {
-        let name = &ready.party.id;
-        let Some(acting) = ready.key.filter(|_| name.form() == IdForm::Name) else {
+    fn may_name(
+        &self,
+        hub: &Hub,
+        (party, named_ns): (&Party, bool),
+        change: &NameChange,
+    ) -> Result<PublicKey, Refusal> {
+        let name = &party.id;
+        // Where the session speaks through another socket by now, nobody hears of the refusal.
+        let proved = hub.peers(party.session).lock().key(party.session, self.socket);
+        let Some(acting) = proved.filter(|_| name.form() == IdForm::Name) else {
             let message = "Only a session whose id is a name can change that name's keys.";
             return Err(Refusal::new(Code::NotAllowed, message));
         };
@@ -346,7 +357,7 @@ impl Connection {
         let statement = NameStatement {
             server: &hub.rules().server,
             nonce: &self.nonce_text(),
-            namespace: &ready.namespace,
+            namespace: if named_ns { party.ns.as_str() } else { "" },
             name: name.as_str(),
             op: change.op.as_str(),
             key: &change.key,
@@ -363,7 +374,7 @@ impl Connection {
             return;
         }
         match &self.state {
-            State::Ready(ready) => hub.close(now, &ready.party, self.socket, Code::Banned, out),
+            State::Ready { party, .. } => hub.close(now, party, self.socket, Code::Banned, out),
             State::Closed => {}
             _ => self.refuse_hello(None, &Code::Banned.into(), out),
         }
@@ -372,8 +383,8 @@ impl Connection {
     /// Refuses a request: through the session where there is one, so that it is counted like everything else.
     fn refuse(&mut self, hub: &Hub, now: Now, n: Option<u64>, refusal: Refusal, out: &mut dyn Outputs) {
         match &self.state {
-            State::Ready(ready) => {
-                let (who, socket) = (&ready.party, self.socket);
+            State::Ready { party: who, .. } => {
+                let socket = self.socket;
                 hub.handle(now, Input::Unread { who, socket, n, refusal }, out);
             }
             State::Closed => {}
@@ -392,7 +403,7 @@ impl Connection {
 
     fn close(&mut self, code: u16, reason: &'static str, out: &mut dyn Outputs) {
         out.emit(Output::Close { socket: self.socket, code, reason });
-        if !matches!(self.state, State::Ready(_)) {
+        if !matches!(self.state, State::Ready { .. }) {
             self.state = State::Closed;
         }
     }
@@ -413,4 +424,14 @@ impl Connection {
 /// The count that a mark carried and its pong brings back.
 fn count_of(payload: &[u8]) -> Option<u64> {
     std::str::from_utf8(payload).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_stays_small() {
+        assert!(size_of::<Connection>() <= 80, "{}", size_of::<Connection>());
+    }
 }

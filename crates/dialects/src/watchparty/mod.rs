@@ -93,6 +93,10 @@ struct Message<'a> {
 }
 
 impl Interpreter for WatchParty {
+    fn rereads_address(&self) -> bool {
+        true
+    }
+
     fn heard(&mut self, turn: &mut Turn<'_>, text: &str) {
         let message = read::<Message<'_>>(text);
         let kind = message.as_ref().map_or("", |message| &*message.kind);

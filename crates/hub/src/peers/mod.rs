@@ -35,7 +35,7 @@ use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 use wigwag_wire::code::Code;
 use wigwag_wire::event::Presence;
-use wigwag_wire::{Limits, Namespace, PeerId, Refusal};
+use wigwag_wire::{Limits, Namespace, PeerId, PublicKey, Refusal};
 
 use self::asking::Carrying;
 use self::directory::{Address, Entry, LastSeen};
@@ -142,6 +142,11 @@ impl Peers {
         let session = *self.receivers(ns, id.as_str(), None).first()?;
         let Session { party, owner, .. } = self.session(session)?;
         Some(Holder { session, dialect: party.dialect, key: owner.key() })
+    }
+
+    /// The key that was proved on the socket through which a session speaks.
+    pub(crate) fn key(&self, id: SessionId, socket: SocketId) -> Option<PublicKey> {
+        self.session(id).filter(|s| s.socket == Some(socket))?.owner.key()
     }
 
     /// Changes who may take a session's place.

@@ -22,7 +22,7 @@ use super::{Behind, Closed, Flow, NetMetrics};
 pub(crate) fn spawn<B: Behind>(
     place: Place<B::Mail>,
     stream: Stream,
-    leftover: Box<[u8]>,
+    leftover: &[u8],
     make: impl FnOnce(SocketId) -> B,
 ) -> SocketId {
     let (reader, writer) = stream.split();
@@ -36,7 +36,7 @@ pub(crate) fn spawn<B: Behind>(
             reader,
             behind: Some(behind),
             decoder: Decoder::default(),
-            stash: leftover,
+            stash: stash(leftover),
             opened: false,
             paused: false,
             peer_done: false,
@@ -59,13 +59,20 @@ struct Side<B> {
     behind: Option<B>,
     decoder: Decoder,
     /// Bytes read but not decoded, because of a pause or because they came with the upgrade.
-    stash: Box<[u8]>,
+    stash: Option<Box<Stash>>,
     opened: bool,
     paused: bool,
     /// Nothing the peer may still say matters: it has closed, or broken the protocol.
     peer_done: bool,
     /// We have told the peer that nothing more will come.
     shut: bool,
+}
+
+/// What is mostly absent, behind one word.
+struct Stash(Box<[u8]>);
+
+fn stash(bytes: &[u8]) -> Option<Box<Stash>> {
+    (!bytes.is_empty()).then(|| Box::new(Stash(bytes.into())))
 }
 
 /// Reads of one wake-up, so that a flood on one socket lets the others have their turn.
@@ -146,9 +153,10 @@ impl<B: Behind> WakeUp<'_, B> {
         if flags & flag::TICK != 0 && self.handle.flags() & flag::CLOSING == 0 {
             behind.on_tick(&mut self.batch);
         }
-        if !self.side.stash.is_empty() && self.may_read() {
-            let mut stash = std::mem::take(&mut self.side.stash);
-            self.decode(&mut stash, cx);
+        if self.may_read()
+            && let Some(mut stash) = self.side.stash.take()
+        {
+            self.decode(&mut stash.0, cx);
         }
         match BUFFER.with_borrow_mut(|buffer| self.read(buffer, cx)) {
             Some(why) => {
@@ -218,7 +226,7 @@ impl<B: Behind> WakeUp<'_, B> {
         if self.is_closing() {
             self.discard(&mut bytes[at..]);
         } else if at < bytes.len() {
-            self.side.stash = bytes[at..].into();
+            self.side.stash = stash(&bytes[at..]);
         }
     }
 
@@ -283,8 +291,9 @@ impl<B: Behind> WakeUp<'_, B> {
         {
             behind.on_close(why, &mut self.batch);
             drop(self.handle.take_mail());
-            let mut stash = std::mem::take(&mut self.side.stash);
-            self.discard(&mut stash);
+            if let Some(mut stash) = self.side.stash.take() {
+                self.discard(&mut stash.0);
+            }
         }
         self.batch.flush();
         if self.handle.writer().is_direct() {
@@ -395,7 +404,7 @@ mod tests {
 
     #[test]
     fn the_task_of_a_socket_stays_small() {
-        assert!(size_of::<Task<Nobody>>() <= 80, "{}", size_of::<Task<Nobody>>());
+        assert!(size_of::<Task<Nobody>>() <= 72, "{}", size_of::<Task<Nobody>>());
         assert!(size_of::<Handle<()>>() <= 112, "{}", size_of::<Handle<()>>());
     }
 }

@@ -182,8 +182,8 @@ impl IntoResponse for UpgradeRefused {
 fn hand_over<B: Behind>(upgraded: Upgraded, place: Place<B::Mail>, make: impl FnOnce(SocketId) -> B) {
     match upgraded.downcast::<TokioIo<Stream>>() {
         Ok(parts) => {
-            let leftover = Vec::from(parts.read_buf).into_boxed_slice();
-            task::spawn(place, parts.io.into_inner(), leftover, make);
+            let leftover = parts.read_buf;
+            task::spawn(place, parts.io.into_inner(), &leftover, make);
         }
         Err(_) => tracing::error!("an upgraded connection is none of ours"),
     }
