@@ -71,7 +71,8 @@ const METHOD: &str = "
 - A join is counted with everything that it causes: the newcomer is told of all members, and all members of it. For presence, everybody watches one peer that goes and comes back.
 - Two cores: two servers with a core each beside one server that has both, with two threads of load that go where the scheduler puts them. Work done is 2 × the CPU per message of the two ÷ that of the one × how busy the cores were with the one ÷ how busy with the two. \
 That two cores of a machine share caches and a clock slows both alike; that the threads of one server wait for each other shows in either factor.
-- Stress: 300 calls per second are measured all the time. The trouble is made by a thread of the same load, with a lower priority on the same core: some of what is seen is the load's own waiting.
+- Stress: 300 calls per second are measured for as long as the trouble lasts, and before each trouble without it; the ratio is of these two. The trouble is made by another thread of the load on the same core, \
+which the kernel takes off whenever the measuring one wakes up; for what share of the time that one could have run and had to wait nevertheless is told beside.
 ";
 
 /// A table of servers in rows.
@@ -207,8 +208,9 @@ fn cores(book: &Book, _sizes: &Sizes) -> String {
 
 fn stress(book: &Book, sizes: &Sizes) -> String {
     let mut text = format!(
-        "## Latency while something goes wrong\np99 of messages between peers who have no part in it, at 300 calls per second. Calm: {} µs.\n\n\
-         | trouble | p99 µs | against calm | lasted ms |\n| --- | --- | --- | --- |\n",
+        "## Latency while something goes wrong\nMessages between peers who have no part in it, at 300 calls per second. Calm, they take {} µs (p50) and {} µs (p99).\n\n\
+         | trouble | p50 µs | p99 µs | p99 against calm | lasted ms | the load itself waited |\n| --- | --- | --- | --- | --- | --- |\n",
+        book.median("calm p50", Keyed, 0).map_or("–".to_owned(), number),
         book.median("calm p99", Keyed, 0).map_or("–".to_owned(), number)
     );
     let troubles = [
@@ -218,7 +220,8 @@ fn stress(book: &Book, sizes: &Sizes) -> String {
     ];
     for (figure, what) in troubles {
         let cell = |part: &str| book.median(&format!("{figure} {part}"), Keyed, 0).map_or("–".to_owned(), number);
-        let _ = writeln!(text, "| {what} | {} | {} × | {} |", cell("p99"), cell("ratio"), cell("ms"));
+        let [p50, p99, ratio, ms, waited] = ["p50", "p99", "ratio", "ms", "waited"].map(cell);
+        let _ = writeln!(text, "| {what} | {p50} | {p99} | {ratio} × | {ms} | {waited} % |");
     }
     text
 }

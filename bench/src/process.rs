@@ -47,9 +47,20 @@ pub(crate) fn pin(processors: &[usize]) {
     rustix::thread::sched_setaffinity(None, &set).ok();
 }
 
-/// Lets others go first on this thread's processor.
+/// Lets every other thread take this one's processor at once. Where that cannot be had, it only gets less of it.
 pub(crate) fn stand_back() {
-    rustix::process::setpriority_process(None, 5).ok();
+    let thread = rustix::thread::gettid().as_raw_nonzero().to_string();
+    let mut chrt = Command::new("chrt");
+    chrt.args(["--idle", "--pid", "0", &thread]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if !chrt.status().is_ok_and(|status| status.success()) {
+        rustix::process::setpriority_process(None, 19).ok();
+    }
+}
+
+/// How long this thread could have run and had no processor, since it began.
+pub(crate) fn waited_for_processor() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(text.split_whitespace().nth(1)?.parse().ok()?))
 }
 
 /// Counts the system calls of a process with `perf`.

@@ -1,5 +1,5 @@
 //! Latency of those who do nothing wrong, while others read nothing, all come back at once, or fill a room. The trouble is made by another thread,
-//! which gives way to the one that measures, for both share one core.
+//! which the kernel stops at once when the one that measures wakes up, for both share one core. What that one waits nevertheless is measured, too.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use wigwag_load::{Crowd, Heard, Pace, Plan, Ran, Rhythm, precise_timers, run};
 
 use crate::book::Book;
-use crate::process::stand_back;
+use crate::process::{stand_back, waited_for_processor};
 use crate::server::{Stage, Subject};
 use crate::sizes::Sizes;
 
@@ -21,13 +21,15 @@ pub(crate) fn stress(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<()
     let mut measured = server.crowd()?;
     measured.open(sizes.sockets, 64)?;
     precise_timers();
-    let calm = calls(&mut measured, sizes.seconds, |_| true)?;
-    let p99 = calm.latency.us(0.99);
-    book.add("calm p99", subject, 0, p99);
 
     let mut trouble =
         |figure: &str, crowd: &mut Crowd, make: &mut (dyn FnMut(&mut Crowd) -> Result<()> + Send)| -> Result<()> {
+            // What is calm is measured anew before each trouble, for machines change their minds.
+            let calm = calls(&mut measured, sizes.seconds, |_| true)?.latency;
+            book.add("calm p50", subject, 0, calm.us(0.5));
+            book.add("calm p99", subject, 0, calm.us(0.99));
             let over = AtomicBool::new(false);
+            let waited = waited_for_processor();
             let (made, ran) = std::thread::scope(|scope| {
                 let maker = scope.spawn(|| {
                     stand_back();
@@ -40,9 +42,14 @@ pub(crate) fn stress(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<()
             });
             made.ok().context("the thread that makes trouble died")??;
             let ran = ran?;
+            book.add(&format!("{figure} p50"), subject, 0, ran.latency.us(0.5));
             book.add(&format!("{figure} p99"), subject, 0, ran.latency.us(0.99));
-            book.add(&format!("{figure} ratio"), subject, 0, ran.latency.us(0.99) / p99);
+            book.add(&format!("{figure} ratio"), subject, 0, ran.latency.us(0.99) / calm.us(0.99));
             book.add(&format!("{figure} ms"), subject, 0, ran.took.as_secs_f64() * 1e3);
+            if let (Some(before), Some(after)) = (waited, waited_for_processor()) {
+                let share = after.saturating_sub(before).as_secs_f64() / ran.took.as_secs_f64();
+                book.add(&format!("{figure} waited"), subject, 0, share * 100.0);
+            }
             Ok(())
         };
 

@@ -71,7 +71,7 @@ async fn run(launch: Launch, workers: &Workers) -> Result<Exit, Failure> {
     let spoken = dialects::dialects(&config);
     let mut hub = Hub::new(rules(&config), spoken.voices(), seed);
     let mut whole = load(&mut hub, &store, clock.now()).await.map_err(|e| Exit::Io.because(e))?;
-    let sockets = Sockets::start(net_limits(&config), net.clone());
+    let sockets = Sockets::start_with(workers, net_limits(&config), net.clone());
     let parts = Parts {
         hub,
         dialects: spoken,

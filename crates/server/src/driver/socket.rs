@@ -17,6 +17,8 @@ pub enum Mail {
     Claimed(Claimed),
     /// These addresses are banned from now on.
     Banned(Prefix),
+    /// It is the turn of this text, which many are to hear of.
+    Text(Box<str>),
 }
 
 /// The peer behind a socket.
@@ -68,6 +70,13 @@ impl Peer {
         Self { driver: waiting.admitted.driver.clone(), state: State::Admitted(Box::new(waiting)) }
     }
 
+    fn hear(&mut self, text: &str, batch: &mut Batch<'_, Mail>) -> Flow {
+        let read = Instant::now();
+        let flow = self.receive_at(read, Received::Text(text), batch);
+        self.driver.metrics.relay.observe(read.elapsed());
+        flow
+    }
+
     fn receive(&mut self, received: Received<'_>, batch: &mut Batch<'_, Mail>) -> Flow {
         self.receive_at(Instant::now(), received, batch)
     }
@@ -116,10 +125,11 @@ impl Behind for Peer {
     }
 
     fn on_text(&mut self, text: &str, batch: &mut Batch<'_, Mail>) -> Flow {
-        let read = Instant::now();
-        let flow = self.receive_at(read, Received::Text(text), batch);
-        self.driver.metrics.relay.observe(read.elapsed());
-        flow
+        let is_native = matches!(self.state, State::Native(_));
+        if is_native && batch.is_crowded() && is_for_many(text) && batch.waits_for_turn(|| Mail::Text(text.into())) {
+            return Flow::Pause;
+        }
+        self.hear(text, batch)
     }
 
     fn on_binary(&mut self, bytes: &[u8], batch: &mut Batch<'_, Mail>) -> Flow {
@@ -133,13 +143,11 @@ impl Behind for Peer {
     }
 
     fn on_mail(&mut self, mail: Mail, batch: &mut Batch<'_, Mail>) -> Flow {
-        self.receive(
-            match mail {
-                Mail::Claimed(claimed) => Received::Claimed(claimed),
-                Mail::Banned(prefix) => Received::Banned(prefix),
-            },
-            batch,
-        )
+        match mail {
+            Mail::Claimed(claimed) => self.receive(Received::Claimed(claimed), batch),
+            Mail::Banned(prefix) => self.receive(Received::Banned(prefix), batch),
+            Mail::Text(text) => self.hear(&text, batch),
+        }
     }
 
     fn on_tick(&mut self, batch: &mut Batch<'_, Mail>) {
@@ -154,6 +162,14 @@ impl Behind for Peer {
         }
     }
 
+    fn is_new(&self) -> bool {
+        match &self.state {
+            State::Admitted(..) => true,
+            State::Native(connection) => !connection.is_proved(),
+            State::Foreign(_) | State::Over => false,
+        }
+    }
+
     fn on_close(&mut self, why: Closed, batch: &mut Batch<'_, Mail>) {
         let dialect = match &self.state {
             State::Foreign(conversation) => conversation.dialect().map_or("unknown", Dialect::name),
@@ -164,6 +180,15 @@ impl Behind for Peer {
         self.state = State::Over;
     }
 }
+
+/// Whether many may hear of a request, as a glance at its beginning shows. One that is missed is handled without waiting for its turn.
+fn is_for_many(text: &str) -> bool {
+    let head = &text[..text.floor_char_boundary(GLANCE)];
+    FOR_MANY.iter().any(|word| head.contains(word))
+}
+
+const GLANCE: usize = 96;
+const FOR_MANY: [&str; 4] = ["\"room.", "\"say\"", "\"publish\"", "\"broadcast\""];
 
 #[cfg(test)]
 mod tests {

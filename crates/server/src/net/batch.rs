@@ -1,4 +1,4 @@
-//! What one wake-up produces, gathered so that each socket is written once at its end.
+//! What one wake-up produces, gathered so that each socket is written once at its end, or soon after where there are many.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -9,12 +9,14 @@ use wigwag_hub::SocketId;
 
 use super::Closed;
 use super::frame::Kind;
-use super::handle::{Bounds, Handle, Queued, Tally};
+use super::handle::{Bounds, Handle, Queued, Tally, Waiting, Write};
 use super::sockets::Sockets;
 
 /// Collects frames for any sockets; they leave when the batch is flushed or dropped.
 ///
-/// Frames are queued at their sockets at once, so two batches keep the order of their calls.
+/// Frames are queued at their sockets at once, so two batches keep the order of their calls. The first few sockets are
+/// written by the batch itself; where there are more, those are written in turns by a task of their own, after whatever is
+/// ready to be read by then. Who queues something for one of them alone meanwhile writes it at once, all of it.
 /// A batch must be short-lived: other batches leave a socket that it has queued something for to
 /// it. (It cannot cross an `await` of a task that moves between threads.)
 pub struct Batch<'a, M> {
@@ -24,6 +26,8 @@ pub struct Batch<'a, M> {
     own_dirty: bool,
     own_bytes: usize,
     dirty: SmallVec<[Arc<Handle<M>>; 4]>,
+    /// Those beyond [`AT_ONCE`].
+    later: Vec<Arc<Handle<M>>>,
     tally: Tally,
     stays_in_its_thread: PhantomData<*const ()>,
 }
@@ -36,6 +40,7 @@ impl<'a, M> Batch<'a, M> {
             own_dirty: false,
             own_bytes: 0,
             dirty: SmallVec::new(),
+            later: Vec::new(),
             tally: Tally::default(),
             stays_in_its_thread: PhantomData,
         }
@@ -76,12 +81,29 @@ impl<'a, M> Batch<'a, M> {
         }
     }
 
+    /// Whether what is for many would have to [wait](Batch::waits_for_turn). Costs next to nothing.
+    pub fn is_crowded(&self) -> bool {
+        !self.later.is_empty() || self.sockets.turnstile().is_busy()
+    }
+
+    /// Whether what the own socket wants done for many must wait for its turn: then the mail comes once it is, and the
+    /// socket [pauses](super::Flow::Pause) until then.
+    pub fn waits_for_turn(&self, mail: impl FnOnce() -> M) -> bool {
+        let Some(own) = self.own else { return false };
+        let turnstile = self.sockets.turnstile();
+        if !self.later.is_empty() {
+            turnstile.passed();
+        }
+        !turnstile.pass(|| Waiting::Mail(Arc::clone(own), mail()))
+    }
+
     /// The table of sockets.
     pub fn sockets(&self) -> &'a Sockets<M> {
         self.sockets
     }
 
-    /// Writes each socket that has something queued, once.
+    /// Writes each socket that has something queued, once; of many, the first few, and leaves the others to
+    /// [`super::later`].
     pub fn flush(&mut self) {
         // What only the own task can write, that task writes after this.
         if self.own_dirty
@@ -93,6 +115,10 @@ impl<'a, M> Batch<'a, M> {
         }
         for handle in self.dirty.drain(..) {
             handle.flush(&mut self.tally);
+        }
+        if !self.later.is_empty() {
+            self.sockets.turnstile().passed();
+            self.sockets.write_later(self.later.drain(..));
         }
     }
 
@@ -117,7 +143,7 @@ impl<'a, M> Batch<'a, M> {
 
     pub(crate) fn begin_close(&mut self, id: SocketId, code: Option<u16>, reason: &str, why: Closed) -> bool {
         let tick = self.sockets.tick();
-        self.on(id, |handle, _| handle.begin_close(code, reason, why, tick))
+        self.on(id, |handle, when, _| handle.begin_close(code, reason, why, tick, when))
     }
 
     pub(crate) fn append(&mut self, to: SocketId, kind: Kind, payload: &[u8]) -> bool {
@@ -131,12 +157,12 @@ impl<'a, M> Batch<'a, M> {
         if self.own.is_some_and(|own| own.id == to) {
             self.own_bytes += payload.len();
         }
-        self.on(to, |handle, tally| handle.append(kind, payload, &bounds, tally))
+        self.on(to, |handle, when, tally| handle.append(kind, payload, &bounds, when, tally))
     }
 
-    fn on(&mut self, id: SocketId, act: impl FnOnce(&Handle<M>, &mut Tally) -> Queued) -> bool {
+    fn on(&mut self, id: SocketId, act: impl FnOnce(&Handle<M>, Write, &mut Tally) -> Queued) -> bool {
         if let Some(own) = self.own.filter(|own| own.id == id) {
-            let queued = act(own, &mut self.tally);
+            let queued = act(own, Write::AtOnce, &mut self.tally);
             self.own_dirty |= queued == Queued::Dirty;
             return queued != Queued::Refused;
         }
@@ -147,13 +173,19 @@ impl<'a, M> Batch<'a, M> {
         let Some(handle) = self.sockets.find(id) else {
             return false;
         };
-        let queued = act(&handle, &mut self.tally);
-        if queued == Queued::Dirty {
-            self.dirty.push(handle);
+        let when = if self.dirty.len() < AT_ONCE { Write::AtOnce } else { Write::Later };
+        let queued = act(&handle, when, &mut self.tally);
+        match queued {
+            Queued::Dirty => self.dirty.push(handle),
+            Queued::Later => self.later.push(handle),
+            Queued::Sure | Queued::Refused => {}
         }
         queued != Queued::Refused
     }
 }
+
+/// Sockets that a wake-up writes itself. More than that is a message to many, which waits for those to one.
+const AT_ONCE: usize = 4;
 
 impl<M> Drop for Batch<'_, M> {
     fn drop(&mut self) {

@@ -1,6 +1,7 @@
 //! What happens to a connection between its arrival and its first request.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,13 +9,15 @@ use std::sync::Arc;
 use axum::Router;
 use ipnet::IpNet;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::address::{PeerAddr, TrustedProxies};
 use super::stream::Stream;
 use super::tls::Tls;
-use super::workers::{Turns, Workers};
+use super::turnstile::{InTurn, Ticket, Turnstile};
+use super::workers::{Turns, Workers, number};
 use super::{DoorLimits, NetMetrics, http, proxy};
 
 /// What all listeners share: the router behind them, and the rules for connections.
@@ -26,6 +29,8 @@ pub struct Door {
     proxy_protocol: bool,
     workers: Option<Turns>,
     pending: Mutex<Pending>,
+    /// One per thread that serves connections.
+    turnstiles: Vec<Arc<Turnstile<Arc<Ticket>>>>,
 }
 
 impl Door {
@@ -39,6 +44,7 @@ impl Door {
             proxy_protocol: false,
             workers: None,
             pending: Mutex::default(),
+            turnstiles: vec![Turnstile::start(&Handle::current())],
         }
     }
 
@@ -59,41 +65,75 @@ impl Door {
     /// Leaves connections to these threads, each to the next; without them all stay on the runtime that accepts them.
     #[must_use]
     pub fn with_workers(mut self, workers: &Workers) -> Self {
-        self.workers = Some(workers.turns());
+        let turns = workers.turns();
+        self.end_turns();
+        self.turnstiles = turns.loops().iter().map(Turnstile::start).collect();
+        self.workers = Some(turns);
         self
     }
 
-    /// Takes a connection in, or drops it if too many are waiting.
+    /// Takes a connection in, or drops it if too many are waiting. Answers which thread has it.
     pub(crate) fn enter(
         self: &Arc<Self>,
         stream: Stream,
         peer: PeerAddr,
         tls: Option<&Tls>,
         stop: &watch::Receiver<bool>,
-    ) {
+    ) -> usize {
         self.metrics.connections_accepted.inc();
         let Some(waiting) = Waiting::join(self) else {
-            return NetMetrics::count(&self.metrics.connections_dropped, "pending");
+            NetMetrics::count(&self.metrics.connections_dropped, "pending");
+            return 0;
         };
         let greeting = Greeting { door: Arc::clone(self), waiting, stop: stop.clone() };
         let tls = tls.cloned();
         let Some(workers) = &self.workers else {
-            return greeting.begin(stream, peer, tls);
+            greeting.begin(stream, peer, tls);
+            return 0;
         };
         let released = match stream.release() {
             Ok(released) => released,
-            Err(error) => return tracing::debug!(%error, "a connection cannot change threads"),
+            Err(error) => {
+                tracing::debug!(%error, "a connection cannot change threads");
+                return 0;
+            }
         };
-        workers.next().spawn(async move {
+        let (number, thread) = workers.next();
+        thread.spawn(async move {
             match released.adopt() {
                 Ok(stream) => greeting.begin(stream, peer, tls),
                 Err(error) => tracing::debug!(%error, "a connection cannot change threads"),
             }
         });
+        number
+    }
+
+    /// Comes back when it is the turn of another connection for that thread.
+    pub(crate) async fn turn(&self, thread: usize) {
+        InTurn::new(self.turnstile(thread), ready(())).await;
+    }
+
+    fn turnstile(&self, thread: usize) -> Arc<Turnstile<Arc<Ticket>>> {
+        Arc::clone(&self.turnstiles[thread % self.turnstiles.len()])
+    }
+
+    /// Runs what leads to a first request, each step of it in its turn.
+    fn spawn(&self, greeting: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(InTurn::new(self.turnstile(number().unwrap_or_default()), Box::pin(greeting)));
+    }
+
+    fn end_turns(&self) {
+        self.turnstiles.iter().for_each(|turnstile| turnstile.end());
     }
 
     fn expects_header(&self, peer: PeerAddr) -> bool {
         self.proxy_protocol && self.trusted.contains(peer)
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.end_turns();
     }
 }
 
@@ -108,9 +148,9 @@ impl Greeting {
     fn begin(self, stream: Stream, peer: PeerAddr, tls: Option<Tls>) {
         if tls.is_none() && !self.door.expects_header(peer) {
             // The common case needs no step in between.
-            tokio::spawn(self.serve(stream, peer));
+            Arc::clone(&self.door).spawn(self.serve(stream, peer));
         } else {
-            tokio::spawn(self.prepare(stream, peer, tls));
+            Arc::clone(&self.door).spawn(self.prepare(stream, peer, tls));
         }
     }
 
@@ -138,7 +178,7 @@ impl Greeting {
                 }
             }
         }
-        tokio::spawn(self.serve(stream, peer));
+        Arc::clone(&self.door).spawn(self.serve(stream, peer));
     }
 
     async fn serve(mut self, stream: Stream, peer: PeerAddr) {

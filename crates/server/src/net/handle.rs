@@ -5,6 +5,7 @@
 
 use std::io::ErrorKind;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 
@@ -14,6 +15,7 @@ use wigwag_hub::SocketId;
 use super::frame::Kind;
 use super::outbox::Outbox;
 use super::stream::{OwnedStream, WriteEnd};
+use super::turnstile::Called;
 use super::{Closed, NetMetrics};
 
 pub(crate) struct Handle<M> {
@@ -47,6 +49,10 @@ pub(crate) mod flag {
     pub(crate) const PINGED: u32 = 1 << 7;
     /// A message or frame from the peer is unfinished.
     pub(crate) const UNFINISHED: u32 = 1 << 8;
+    /// The task waits for its turn at the [turnstile](super::super::turnstile).
+    pub(crate) const IN_LINE: u32 = 1 << 9;
+    /// It is its turn.
+    pub(crate) const CALLED: u32 = 1 << 10;
     /// What [`super::Handle::take_flags`] takes.
     pub(crate) const ONE_SHOT: u32 = MAIL | TICK;
 }
@@ -60,6 +66,17 @@ struct State<M> {
     open: bool,
     /// Some batch has the socket on its list and will flush it.
     dirty: bool,
+    /// It is among those that are written [later](super::later).
+    later: bool,
+}
+
+/// Who shall write what is queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// The batch, at the end of its wake-up.
+    AtOnce,
+    /// [`super::later`], for there are many.
+    Later,
 }
 
 /// What an append asks of its batch.
@@ -67,6 +84,8 @@ struct State<M> {
 pub(crate) enum Queued {
     /// Flush the socket at the end of the wake-up.
     Dirty,
+    /// Put the socket among those that are written later.
+    Later,
     /// Somebody else will flush it.
     Sure,
     /// The socket is closing: the frame is dropped.
@@ -90,7 +109,15 @@ impl<M> Handle<M> {
             last_read: AtomicU32::new(tick),
             unfinished_since: AtomicU32::new(0),
             flags: AtomicU32::new(0),
-            state: Mutex::new(State { out: None, mail: Vec::new(), waker: None, why: None, open: true, dirty: false }),
+            state: Mutex::new(State {
+                out: None,
+                mail: Vec::new(),
+                waker: None,
+                why: None,
+                open: true,
+                dirty: false,
+                later: false,
+            }),
             writer,
         }
     }
@@ -141,7 +168,14 @@ impl<M> Handle<M> {
     }
 
     /// Queues one frame. Beyond `bound` bytes the socket is written to early, then cut.
-    pub(crate) fn append(&self, kind: Kind, payload: &[u8], bounds: &Bounds<'_>, tally: &mut Tally) -> Queued {
+    pub(crate) fn append(
+        &self,
+        kind: Kind,
+        payload: &[u8],
+        bounds: &Bounds<'_>,
+        when: Write,
+        tally: &mut Tally,
+    ) -> Queued {
         let mut state = self.state.lock();
         if !state.open {
             return Queued::Refused;
@@ -158,11 +192,11 @@ impl<M> Handle<M> {
         }
         state.out.get_or_insert_with(Outbox::take).push(kind, payload);
         tally.frames_out += 1;
-        self.now_dirty(&mut state)
+        state.noted(when)
     }
 
     /// Queues the closing frame and begins to close; `false` if the socket was closing already.
-    pub(crate) fn begin_close(&self, code: Option<u16>, reason: &str, why: Closed, tick: u32) -> Queued {
+    pub(crate) fn begin_close(&self, code: Option<u16>, reason: &str, why: Closed, tick: u32, when: Write) -> Queued {
         let mut state = self.state.lock();
         if !state.open {
             return Queued::Refused;
@@ -170,7 +204,7 @@ impl<M> Handle<M> {
         let out = state.out.get_or_insert_with(Outbox::take);
         out.push_close(code, reason);
         self.no_longer_open(&mut state, why, tick);
-        self.now_dirty(&mut state)
+        state.noted(when)
     }
 
     /// Why the socket is closing; answers once.
@@ -182,6 +216,15 @@ impl<M> Handle<M> {
     pub(crate) fn flush(&self, tally: &mut Tally) {
         let mut state = self.state.lock();
         state.dirty = false;
+        if !self.is_blocked() {
+            self.write(&mut state, tally);
+        }
+    }
+
+    /// The same for one that was put off.
+    pub(crate) fn flush_in_turn(&self, tally: &mut Tally) {
+        let mut state = self.state.lock();
+        state.later = false;
         if !self.is_blocked() {
             self.write(&mut state, tally);
         }
@@ -262,10 +305,6 @@ impl<M> Handle<M> {
         self.flags() & flag::BLOCKED != 0
     }
 
-    fn now_dirty(&self, state: &mut MutexGuard<'_, State<M>>) -> Queued {
-        if std::mem::replace(&mut state.dirty, true) { Queued::Sure } else { Queued::Dirty }
-    }
-
     fn write(&self, state: &mut MutexGuard<'_, State<M>>, tally: &mut Tally) {
         if self.is_blocked() {
             return;
@@ -317,6 +356,24 @@ impl<M> Handle<M> {
     }
 }
 
+/// What waits for its turn.
+pub(crate) enum Waiting<M> {
+    /// A socket's task, with all that it has to do.
+    Task(Arc<Handle<M>>),
+    /// Mail for a socket.
+    Mail(Arc<Handle<M>>, M),
+}
+
+impl<M> Called for Waiting<M> {
+    fn call(self) {
+        match self {
+            Self::Task(handle) => handle.ring(flag::CALLED),
+            // A socket that is closing by now does nothing more.
+            Self::Mail(handle, mail) => drop(handle.post(mail)),
+        }
+    }
+}
+
 /// The bounds of an outbox, as its batch knows them.
 pub(crate) struct Bounds<'a> {
     pub(crate) queue_bytes: usize,
@@ -331,6 +388,22 @@ const EARLY_WRITE: usize = 256 * 1024;
 impl<M> State<M> {
     fn waiting(&self) -> usize {
         self.out.as_ref().map_or(0, |out| out.len())
+    }
+
+    /// Who writes it is noted. Whoever does so at the end of a wake-up does not wait for those who are written later.
+    fn noted(&mut self, when: Write) -> Queued {
+        match when {
+            _ if self.dirty => Queued::Sure,
+            Write::AtOnce => {
+                self.dirty = true;
+                Queued::Dirty
+            }
+            Write::Later if self.later => Queued::Sure,
+            Write::Later => {
+                self.later = true;
+                Queued::Later
+            }
+        }
     }
 
     fn drop_out(&mut self) {

@@ -92,7 +92,9 @@ impl Listener {
             match accepted {
                 Ok((stream, peer)) => {
                     pause = PAUSE;
-                    Door::enter(&door, stream, peer, self.tls.as_ref(), &stop);
+                    let thread = Door::enter(&door, stream, peer, self.tls.as_ref(), &stop);
+                    // Nobody is let in faster than those who are in can be served.
+                    door.turn(thread).await;
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {

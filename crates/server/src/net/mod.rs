@@ -14,6 +14,7 @@ mod door;
 pub mod frame;
 mod handle;
 mod http;
+mod later;
 mod limits;
 mod listen;
 mod metrics;
@@ -26,6 +27,7 @@ mod task;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod turnstile;
 mod upgrade;
 mod workers;
 
@@ -47,7 +49,8 @@ pub use workers::Workers;
 /// What stands behind one socket.
 ///
 /// Called only from that socket's task, one call at a time, and must never block. What it sends
-/// through the [`Batch`] leaves at the end of the wake-up, each socket in one write.
+/// through the [`Batch`] leaves at the end of the wake-up, each socket in one write; what it sends
+/// to many leaves soon after, each socket in one write with whatever else came for it by then.
 pub trait Behind: Send + 'static {
     /// What other threads may [post](Sockets::post) to this socket's task.
     type Mail: Send + 'static;
@@ -82,6 +85,12 @@ pub trait Behind: Send + 'static {
 
     /// Whether [`Behind::on_tick`] is wanted; asked again after each wake-up.
     fn wants_tick(&self) -> bool {
+        false
+    }
+
+    /// Whether the one behind the socket has yet to show who it is: until then each wake-up waits for its
+    /// turn behind those who have.
+    fn is_new(&self) -> bool {
         false
     }
 

@@ -5,14 +5,17 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
+use tokio::runtime::Handle as EventLoop;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use wigwag_hub::SocketId;
 
 use super::batch::Batch;
-use super::handle::Handle;
+use super::handle::{Handle, Waiting};
+use super::later::Later;
 use super::stream::WriteEnd;
-use super::{NetLimits, NetMetrics, sweep};
+use super::turnstile::Turnstile;
+use super::{NetLimits, NetMetrics, Workers, sweep, workers};
 
 /// All WebSockets of the server.
 ///
@@ -24,6 +27,11 @@ pub struct Sockets<M> {
     taken: AtomicUsize,
     now: AtomicU32,
     emptied: Notify,
+    /// One list per thread that serves sockets.
+    later: Box<[Arc<Later<M>>]>,
+    next_later: AtomicUsize,
+    /// Where those wait who come, go or speak to many.
+    turnstiles: Box<[Arc<Turnstile<Waiting<M>>>]>,
     limits: NetLimits,
     metrics: NetMetrics,
 }
@@ -34,14 +42,27 @@ pub struct Place<M> {
 }
 
 impl<M: Send + 'static> Sockets<M> {
-    /// An empty table and, on the current tokio runtime, the sweeper that watches over it.
+    /// An empty table and, on the current tokio runtime, the sweeper that watches over it
+    /// and those who write what waits.
     pub fn start(limits: NetLimits, metrics: NetMetrics) -> Arc<Self> {
+        Self::start_on(&[EventLoop::current()], limits, metrics)
+    }
+
+    /// The same for sockets that these threads serve: each writes what it caused.
+    pub fn start_with(workers: &Workers, limits: NetLimits, metrics: NetMetrics) -> Arc<Self> {
+        Self::start_on(workers.turns().loops(), limits, metrics)
+    }
+
+    fn start_on(loops: &[EventLoop], limits: NetLimits, metrics: NetMetrics) -> Arc<Self> {
         let sockets = Arc::new(Self {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             next_shard: AtomicUsize::new(0),
             taken: AtomicUsize::new(0),
             now: AtomicU32::new(0),
             emptied: Notify::new(),
+            later: loops.iter().map(|on| Later::start(on, metrics.clone())).collect(),
+            next_later: AtomicUsize::new(0),
+            turnstiles: loops.iter().map(Turnstile::start).collect(),
             limits,
             metrics,
         });
@@ -157,6 +178,23 @@ impl<M> Sockets<M> {
         self.shards[shard].read().handles().for_each(&mut look);
     }
 
+    /// Leaves sockets to those who write them after everything else: to this thread's own, or else evenly to all.
+    pub(crate) fn write_later(&self, mut handles: impl ExactSizeIterator<Item = Arc<Handle<M>>>) {
+        if let Some(number) = workers::number() {
+            return self.later[number % self.later.len()].add(handles);
+        }
+        let some = handles.len().div_ceil(self.later.len()).max(LATER_TOGETHER);
+        while handles.len() > 0 {
+            let turn = self.next_later.fetch_add(1, Ordering::Relaxed);
+            self.later[turn % self.later.len()].add(handles.by_ref().take(some));
+        }
+    }
+
+    /// Where those of this thread wait for their turn.
+    pub(crate) fn turnstile(&self) -> &Turnstile<Waiting<M>> {
+        &self.turnstiles[workers::number().unwrap_or_default() % self.turnstiles.len()]
+    }
+
     /// The sweeper's clock.
     pub(crate) fn tick(&self) -> u32 {
         self.now.load(Ordering::Relaxed)
@@ -164,6 +202,17 @@ impl<M> Sockets<M> {
 
     pub(crate) fn set_tick(&self, tick: u32) {
         self.now.store(tick, Ordering::Relaxed);
+    }
+}
+
+impl<M> Drop for Sockets<M> {
+    fn drop(&mut self) {
+        for later in &self.later {
+            later.end();
+        }
+        for turnstile in &self.turnstiles {
+            turnstile.end();
+        }
     }
 }
 
@@ -185,6 +234,8 @@ impl<M> Drop for Place<M> {
 pub(crate) const SHARDS: usize = 64;
 const SHARD_BITS: u32 = SHARDS.trailing_zeros();
 const SLOT_BITS: u32 = 32 - SHARD_BITS;
+/// Fewer sockets than this are not worth another thread's waking.
+const LATER_TOGETHER: usize = 32;
 const CLOSE_STEP: Duration = Duration::from_millis(20);
 
 /// What a [`SocketId`] says: where to look, and which of the slot's tenants is meant.

@@ -13,7 +13,7 @@ use wigwag_hub::SocketId;
 
 use super::batch::Batch;
 use super::frame::{Decoder, Event, Kind, MessageLimits, Violation};
-use super::handle::{Handle, flag};
+use super::handle::{Handle, Waiting, flag};
 use super::sockets::{Place, Sockets};
 use super::stream::{ReadEnd, Stream};
 use super::{Behind, Closed, Flow, NetMetrics};
@@ -118,6 +118,9 @@ impl<B: Behind> WakeUp<'_, B> {
         if !self.side.opened {
             self.handle.keep_waker(cx.waker());
         }
+        if self.side.behind.as_ref().is_some_and(Behind::is_new) && !self.has_turn() {
+            return Poll::Pending;
+        }
         let flags = self.handle.take_flags();
         let mut ended = false;
         if flags & (flag::CLOSING | flag::ABORT) == 0 {
@@ -131,6 +134,25 @@ impl<B: Behind> WakeUp<'_, B> {
         self.flush_own(cx);
         // A write that failed just now has rung for another poll, which sees it.
         Poll::Pending
+    }
+
+    /// Whether it may go on now. Otherwise it is called, and then it may.
+    fn has_turn(&mut self) -> bool {
+        let flags = self.handle.flags();
+        if flags & flag::CALLED != 0 {
+            self.handle.clear(flag::CALLED | flag::IN_LINE);
+            return true;
+        }
+        if flags & flag::IN_LINE != 0 {
+            return false;
+        }
+        // Before it stands there: it may be called at once.
+        self.handle.set(flag::IN_LINE);
+        let passes = self.sockets.turnstile().pass(|| Waiting::Task(Arc::clone(self.handle)));
+        if passes {
+            self.handle.clear(flag::IN_LINE);
+        }
+        passes
     }
 
     /// Serves an open socket; `true` if its stream has ended.
@@ -286,6 +308,10 @@ impl<B: Behind> WakeUp<'_, B> {
     /// Brings a closing socket to its end: tells the one behind it, writes what is left, waits for
     /// the peer's closing frame and then for its end of the stream.
     fn run_closing(&mut self, ended: bool, cx: &mut Context<'_>) -> Poll<()> {
+        if self.side.behind.is_some() && !self.has_turn() {
+            // Its end of the stream is found again then.
+            return Poll::Pending;
+        }
         if let Some(mut behind) = self.side.behind.take()
             && let Some(why) = self.handle.take_why()
         {

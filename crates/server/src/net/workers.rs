@@ -3,6 +3,7 @@
 //! A connection stays where it was put: its task runs on one thread only, and no thread takes work from another's queue. What one socket
 //! sends another is written by the sender's thread, wherever the receiver lives. Why is in `docs/adr/0012-threads.md`.
 
+use std::cell::Cell;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ impl Workers {
             loops.push(runtime.handle().clone());
             let mut stopped = stop.subscribe();
             let run = move || {
+                NUMBER.set(Some(number));
                 // A sender that is gone says the same.
                 drop(runtime.block_on(stopped.wait_for(|stop| *stop)));
                 runtime.shutdown_timeout(PATIENCE);
@@ -60,11 +62,26 @@ impl Drop for Workers {
 }
 
 impl Turns {
-    /// The event loop whose turn it is.
-    pub(crate) fn next(&self) -> &Handle {
+    /// The event loop whose turn it is, and its number.
+    pub(crate) fn next(&self) -> (usize, &Handle) {
         let (loops, next) = &*self.0;
-        &loops[next.fetch_add(1, Ordering::Relaxed) % loops.len()]
+        let number = next.fetch_add(1, Ordering::Relaxed) % loops.len();
+        (number, &loops[number])
     }
+
+    /// All event loops, by number.
+    pub(crate) fn loops(&self) -> &[Handle] {
+        &self.0.0
+    }
+}
+
+/// Which of the threads this is, if it is one.
+pub(crate) fn number() -> Option<usize> {
+    NUMBER.get()
+}
+
+thread_local! {
+    static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// How long what still waits for something (a blocked look-up, say) may hold up the end of a thread.

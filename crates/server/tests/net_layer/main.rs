@@ -4,6 +4,7 @@
 
 mod client;
 mod door;
+mod fan_out;
 mod limits;
 mod process;
 mod protocol;
