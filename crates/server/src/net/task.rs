@@ -93,8 +93,13 @@ impl<B: Behind> Future for Task<B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { place, handle, side } = self.get_mut();
-        let mut wake =
-            WakeUp { batch: Batch::new(place.sockets(), Some(handle)), sockets: place.sockets(), handle, side };
+        let mut wake = WakeUp {
+            batch: Batch::new(place.sockets(), Some(handle)),
+            sockets: place.sockets(),
+            handle,
+            side,
+            in_turn: false,
+        };
         wake.run(cx)
     }
 }
@@ -111,6 +116,8 @@ struct WakeUp<'a, B: Behind> {
     sockets: &'a Sockets<B::Mail>,
     handle: &'a Arc<Handle<B::Mail>>,
     side: &'a mut Side<B>,
+    /// Whether it had to be its turn, and is.
+    in_turn: bool,
 }
 
 impl<B: Behind> WakeUp<'_, B> {
@@ -139,20 +146,19 @@ impl<B: Behind> WakeUp<'_, B> {
     /// Whether it may go on now. Otherwise it is called, and then it may.
     fn has_turn(&mut self) -> bool {
         let flags = self.handle.flags();
-        if flags & flag::CALLED != 0 {
+        if self.in_turn {
+        } else if flags & flag::CALLED != 0 {
             self.handle.clear(flag::CALLED | flag::IN_LINE);
-            return true;
+            self.in_turn = true;
+        } else if flags & flag::IN_LINE == 0 {
+            // Set before it stands there: it may be called at once.
+            self.handle.set(flag::IN_LINE);
+            self.in_turn = self.sockets.turnstile().pass(|| Waiting::Task(Arc::clone(self.handle)));
+            if self.in_turn {
+                self.handle.clear(flag::IN_LINE);
+            }
         }
-        if flags & flag::IN_LINE != 0 {
-            return false;
-        }
-        // Before it stands there: it may be called at once.
-        self.handle.set(flag::IN_LINE);
-        let passes = self.sockets.turnstile().pass(|| Waiting::Task(Arc::clone(self.handle)));
-        if passes {
-            self.handle.clear(flag::IN_LINE);
-        }
-        passes
+        self.in_turn
     }
 
     /// Serves an open socket; `true` if its stream has ended.
