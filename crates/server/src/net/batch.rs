@@ -168,7 +168,7 @@ impl<'a, M> Batch<'a, M> {
         }
         // What follows in a burst is mostly for the same one.
         if let Some(handle) = self.dirty.last().filter(|handle| handle.id == id) {
-            return act(handle, &mut self.tally) != Queued::Refused;
+            return act(handle, Write::AtOnce, &mut self.tally) != Queued::Refused;
         }
         let Some(handle) = self.sockets.find(id) else {
             return false;
