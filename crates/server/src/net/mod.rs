@@ -5,7 +5,7 @@
 //! driver ties it to the hub. Why it looks like this is in `docs/adr/0003-socket-layer.md`.
 //!
 //! Reading order: [`Behind`] and [`Batch`] are the seam; `task` is what runs per socket;
-//! `handle` is what other threads see of it; [`Sockets`] finds it; [`frame`] is RFC 6455 without
+//! `handle` is what other threads see of it; `later` and `turnstile` are who goes first; [`Sockets`] finds it; [`frame`] is RFC 6455 without
 //! input or output; `listen`, `http` and [`Upgrade`] are the way in.
 
 mod address;
