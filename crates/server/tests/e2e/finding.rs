@@ -44,7 +44,13 @@ async fn a_finder_of_ones_own_is_believed_where_it_leads_to_the_right_peer() {
     let (alice, bob, eve) = (open(&server).await, open(&server).await, open(&server).await);
     for client in [&bob, &eve] {
         let mut incoming = client.incoming().await;
-        tokio::spawn(async move { while incoming.connection().await.is_some() {} });
+        // Held, because a connection that is dropped ends, also before its other side knew that it was open.
+        let mut held = Vec::new();
+        tokio::spawn(async move {
+            while let Some(connection) = incoming.connection().await {
+                held.push(connection);
+            }
+        });
     }
     let leads = |to: &Wigwag| Own { name: "friends", connects: Some((alice.clone(), to.id())), sighting: None };
     let won = soon("bob", alice.search(&bob.id()).by(leads(&bob)).connect()).await.unwrap();
