@@ -170,7 +170,7 @@ impl Peers {
         let party = session.party.clone();
         let resume = session.resume.as_deref_mut()?;
         resume.token = hash(&token);
-        resume.earlier = Some(presented);
+        resume.earlier = Some(Box::new(presented));
         let missed = resume.queue.rewind(*seen);
         let wired = resume.queue.wire();
         let frames: Vec<_> = resume.queue.frames().map(|held| held.frame.clone()).collect();

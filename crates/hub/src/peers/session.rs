@@ -78,7 +78,7 @@ impl Owner {
 pub(crate) struct Resumable {
     pub(crate) token: TokenHash,
     /// The token before, good until the peer is heard on the socket whose `welcome` gave it the new one: that `welcome` may be lost.
-    pub(crate) earlier: Option<TokenHash>,
+    pub(crate) earlier: Option<Box<TokenHash>>,
     pub(crate) queue: Queue,
 }
 
@@ -105,7 +105,7 @@ impl Session {
 
     /// Whether a token is its own.
     pub(crate) fn is_token(&self, hash: &TokenHash) -> bool {
-        self.resume.as_deref().is_some_and(|r| r.token == *hash || r.earlier.as_ref() == Some(hash))
+        self.resume.as_deref().is_some_and(|r| r.token == *hash || r.earlier.as_deref() == Some(hash))
     }
 
     /// The peer is heard on its socket, so it has the token of the last `welcome`.
@@ -132,5 +132,16 @@ impl Session {
         }
         self.groups.push(group);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_stays_small() {
+        assert!(size_of::<Session>() <= 216, "{}", size_of::<Session>());
+        assert!(size_of::<Resumable>() <= 104, "{}", size_of::<Resumable>());
     }
 }
