@@ -206,7 +206,7 @@ impl Calls {
     fn hail(&mut self, id: ConnectId, out: &mut Vec<Output>) {
         let Some(Outgoing { wish, .. }) = self.outgoing.get(&id) else { return };
         // Who wants the same and has just asked for it has our word.
-        let knocks = |knock: &Knock| is_meant(&wish.to, wish.device.as_deref(), &knock.remote);
+        let knocks = |knock: &Knock| knock.remote.is_meant(&wish.to, wish.device.as_deref());
         let is_young = |knock: &Knock| self.now + KNOCK_MS <= knock.until + YOUNG_MS;
         if let Some((knock, asks)) = self.knocks.iter().find(|(_, knock)| knocks(knock) && is_young(knock)) {
             let (knock, key) = (*knock, asks.remote.key);
@@ -495,9 +495,4 @@ impl std::fmt::Debug for Calls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Calls").field("me", &self.me).finish_non_exhaustive()
     }
-}
-
-/// Whether somebody is who was wanted.
-fn is_meant(to: &PeerId, device: Option<&str>, remote: &Remote) -> bool {
-    remote.id == *to && device.is_none_or(|device| device == remote.device)
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use str0m::change::SdpPendingOffer;
 use str0m::net::{Protocol, Receive};
-use str0m::{IceConnectionState, IceCreds, Rtc, RtcConfig};
+use str0m::{IceConnectionState, IceCreds, Rtc};
 
 use crate::channel::{ChannelInit, Message};
 use crate::description::{self, Candidate, Description};
@@ -35,9 +35,6 @@ const UNDERWAY_LEAST: usize = 64 * 1024;
 const UNDERWAY_PER_MS: usize = 20 * 1024;
 /// How long the way is taken to be until that is known, which takes a second.
 const WAY_MS: usize = 15;
-
-/// How much the other end may have underway to us: more than one message, so that a long way does not slow it down.
-const WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 
 /// While nobody reads, so much of what arrives is kept and not yet acknowledged: what the window lets come, with what is around it.
 const PARKED_BYTES: usize = 3 * 1024 * 1024;
@@ -93,7 +90,7 @@ impl Pc {
     pub fn new(now: Instant, policy: Policy) -> Self {
         let creds = IceCreds::new();
         Self {
-            rtc: build(now, &creds),
+            rtc: agree::build(now, &creds),
             creds,
             gather: Gatherer::new(now, policy == Policy::All),
             channels: Channels::default(),
@@ -484,18 +481,6 @@ impl Pc {
             self.outputs.push_back(Output::Event(Event::Closed(reason)));
         }
     }
-}
-
-fn build(now: Instant, creds: &IceCreds) -> Rtc {
-    let mut config = RtcConfig::new()
-        .set_local_ice_credentials(creds.clone())
-        .clear_codecs()
-        .set_stats_interval(Some(Duration::from_secs(1)))
-        .set_sctp_max_buffered_amount(UNDERWAY_BYTES + MESSAGE_BYTES_MAX)
-        .set_sctp_max_message_size(WINDOW_BYTES);
-    config.set_max_stun_rto(Duration::from_millis(1_500));
-    config.set_max_stun_retransmits(6);
-    config.build(now)
 }
 
 #[cfg(test)]

@@ -42,6 +42,13 @@ pub struct Remote {
     pub meta: Option<Box<RawValue>>,
 }
 
+impl Remote {
+    /// Whether it is who was wanted.
+    pub(super) fn is_meant(&self, to: &PeerId, device: Option<&str>) -> bool {
+        self.id == *to && device.is_none_or(|device| device == self.device)
+    }
+}
+
 /// A wish to connect.
 #[derive(Clone, Debug)]
 pub struct Connect {

@@ -1,12 +1,12 @@
 //! How two ends come to an agreement: descriptions, candidates, and what an offer that crosses another does.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use str0m::RtcError;
 use str0m::change::{SdpAnswer, SdpOffer};
+use str0m::{IceCreds, Rtc, RtcConfig, RtcError};
 
-use super::{Pc, build};
+use super::{Pc, UNDERWAY_BYTES};
 use crate::description::{self, Candidate, Description, Kind};
 use crate::error::Error;
 use crate::settings::MESSAGE_BYTES_MAX;
@@ -17,6 +17,9 @@ const REMOTES_MAX: usize = 64;
 /// What everybody calls the first section of a description. Codes leave it out for that reason, and Chromium cannot take back an offer of
 /// its own for one in which the section is called otherwise.
 const SECTION: &str = "0";
+
+/// How much the other end may have underway to us: more than one message, so that a long way does not slow it down.
+const WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 
 const NONSENSE: &str = "it does not read as one";
 
@@ -207,4 +210,17 @@ fn unreadable(error: RtcError) -> Error {
         RtcError::RemoteSdp(text) => text,
         error => error.to_string(),
     })
+}
+
+/// The library, as this engine wants it.
+pub(super) fn build(now: Instant, creds: &IceCreds) -> Rtc {
+    let mut config = RtcConfig::new()
+        .set_local_ice_credentials(creds.clone())
+        .clear_codecs()
+        .set_stats_interval(Some(Duration::from_secs(1)))
+        .set_sctp_max_buffered_amount(UNDERWAY_BYTES + MESSAGE_BYTES_MAX)
+        .set_sctp_max_message_size(WINDOW_BYTES);
+    config.set_max_stun_rto(Duration::from_millis(1_500));
+    config.set_max_stun_retransmits(6);
+    config.build(now)
 }

@@ -102,8 +102,8 @@ impl<'a, M> Batch<'a, M> {
         self.sockets
     }
 
-    /// Writes each socket that has something queued, once; of many, the first few, and leaves the others to
-    /// [`super::later`].
+    /// Writes each socket that has something queued, once; of many, the first few, and leaves the others to a task
+    /// of their own.
     pub fn flush(&mut self) {
         // What only the own task can write, that task writes after this.
         if self.own_dirty
