@@ -101,6 +101,14 @@ struct Hailed {
     share: Share,
 }
 
+impl Hailed {
+    /// The way back, from whoever answers it.
+    fn back<'a>(&'a self, from: &'a PeerId, heard: &'a SignalHeard) -> Pair<'a> {
+        let Me { namespace, id, device } = &self.me;
+        Pair { namespace, from: from.as_str(), device: &heard.device, to: id, to_device: device }
+    }
+}
+
 /// Somebody's hail that nobody has decided about.
 struct Knock {
     remote: Remote,
@@ -206,7 +214,7 @@ impl Calls {
     fn hail(&mut self, id: ConnectId, out: &mut Vec<Output>) {
         let Some(Outgoing { wish, .. }) = self.outgoing.get(&id) else { return };
         // Who wants the same and has just asked for it has our word.
-        let knocks = |knock: &Knock| knock.remote.is_meant(&wish.to, wish.device.as_deref());
+        let knocks = |knock: &Knock| wish.is_for(&knock.remote.id, &knock.remote.device);
         let is_young = |knock: &Knock| self.now + KNOCK_MS <= knock.until + YOUNG_MS;
         if let Some((knock, asks)) = self.knocks.iter().find(|(_, knock)| knocks(knock) && is_young(knock)) {
             let (knock, key) = (*knock, asks.remote.key);
@@ -334,19 +342,13 @@ impl Calls {
             _ => None,
         });
         let Some((id, wish, hailed)) = ours else { return self.heeded_late(heard, from, call, out) };
-        if wish.to != from || wish.device.as_ref().is_some_and(|device| *device != heard.device) {
+        if !wish.is_for(&from, &heard.device) {
             return;
         }
-        let (Hailed { me, half, share }, expected) = (Hailed::clone(hailed), wish.key);
-        let back = Pair {
-            namespace: &me.namespace,
-            from: from.as_str(),
-            device: &heard.device,
-            to: &me.id,
-            to_device: &me.device,
-        };
+        let (hailed, expected) = (Hailed::clone(hailed), wish.key);
+        let (back, half) = (hailed.back(&from, heard), &hailed.half);
         if heard.kind == "ww.decline" {
-            let Some((key, reason)) = read_decline(&back, &heard.data, &half) else { return };
+            let Some((key, reason)) = read_decline(&back, &heard.data, half) else { return };
             let reason = if reason.is_empty() { format!("{from} declined.") } else { reason };
             let error = match self.check(&from, &key, expected.as_ref(), out) {
                 Some(_) => CallError::Refused(reason),
@@ -354,11 +356,11 @@ impl Calls {
             };
             return self.fail(id, error, out);
         }
-        let Some(heed) = read_heed(&back, &heard.data, &half) else { return };
+        let Some(heed) = read_heed(&back, &heard.data, half) else { return };
         let Some(verified) = self.check(&from, &heed.key, expected.as_ref(), out) else {
             return self.fail(id, CallError::KeyMismatch(from), out);
         };
-        let Some(seal) = Seal::new(true, &share, &half, &heed) else { return };
+        let Some(seal) = Seal::new(true, &hailed.share, half, &heed) else { return };
         let remote = Remote { id: from, device: heard.device.clone(), key: heed.key, verified, meta: None };
         let connection = self.make(remote, seal, heard.polite, Some(id), out);
         self.negotiate(connection, out, |negotiation, _, steps| negotiation.begin(steps));
@@ -399,12 +401,8 @@ impl Calls {
 
     /// A wish of ours for this very peer that nobody has heeded yet.
     fn wish_for(&self, from: &PeerId, device: &str) -> Option<ConnectId> {
-        let is_it = |outgoing: &Outgoing| {
-            let Connect { to, device: wanted, .. } = &outgoing.wish;
-            matches!(outgoing.stage, Stage::Peer(_))
-                && to == from
-                && wanted.as_deref().is_none_or(|wanted| wanted == device)
-        };
+        let is_it =
+            |outgoing: &Outgoing| matches!(outgoing.stage, Stage::Peer(_)) && outgoing.wish.is_for(from, device);
         self.outgoing.iter().find(|(_, outgoing)| is_it(outgoing)).map(|(id, _)| *id)
     }
 

@@ -7,7 +7,7 @@ use wigwag_wire::PeerId;
 use super::terms::{CallError, Connect};
 use super::{About, CALLS_MAX, Calls, Hailed, KNOCK_MS};
 use crate::heard::SignalHeard;
-use crate::sealed::{CallId, Content, Pair, Seal, read_heed};
+use crate::sealed::{CallId, Content, Seal, read_heed};
 use crate::time::Moment;
 
 /// Hails that were called off, for as long as somebody may still decide about them.
@@ -15,8 +15,7 @@ use crate::time::Moment;
 pub(super) struct CalledOff(BTreeMap<CallId, Hail>);
 
 struct Hail {
-    to: PeerId,
-    device: Option<String>,
+    wish: Connect,
     hailed: Box<Hailed>,
     until: Moment,
 }
@@ -26,9 +25,10 @@ impl CalledOff {
     pub(super) fn keep(&mut self, now: Moment, wish: Connect, hailed: Box<Hailed>, why: &CallError) {
         self.0.retain(|_, hail| hail.until > now);
         if matches!(why, CallError::Aborted | CallError::Timeout { .. }) && self.0.len() < CALLS_MAX {
-            let Connect { to, device, .. } = wish;
             let (call, until) = (hailed.half.call.clone(), now + KNOCK_MS);
-            self.0.insert(call, Hail { to, device, hailed, until });
+            // What it was to say has been said.
+            let wish = Connect { meta: None, ..wish };
+            self.0.insert(call, Hail { wish, hailed, until });
         }
     }
 }
@@ -42,20 +42,10 @@ impl Calls {
         call: &CallId,
         out: &mut Vec<super::Output>,
     ) {
-        let is_meant = |hail: &Hail| {
-            heard.kind == "ww.heed"
-                && hail.to == from
-                && hail.device.as_ref().is_none_or(|device| *device == heard.device)
-        };
+        let is_meant = |hail: &Hail| heard.kind == "ww.heed" && hail.wish.is_for(&from, &heard.device);
         let Some(Hail { hailed, .. }) = self.called_off.0.get(call).filter(|hail| is_meant(hail)) else { return };
-        let Hailed { me, half, share } = &**hailed;
-        let back = Pair {
-            namespace: &me.namespace,
-            from: from.as_str(),
-            device: &heard.device,
-            to: &me.id,
-            to_device: &me.device,
-        };
+        let Hailed { half, share, .. } = &**hailed;
+        let back = hailed.back(&from, heard);
         let bye = Content { bye: Some("aborted".to_owned()), ..Content::default() };
         let seal = read_heed(&back, &heard.data, half).and_then(|heed| Seal::new(true, share, half, &heed));
         let Some(data) = seal.and_then(|mut seal| seal.seal(&bye)) else { return };

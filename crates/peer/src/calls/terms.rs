@@ -42,13 +42,6 @@ pub struct Remote {
     pub meta: Option<Box<RawValue>>,
 }
 
-impl Remote {
-    /// Whether it is who was wanted.
-    pub(super) fn is_meant(&self, to: &PeerId, device: Option<&str>) -> bool {
-        self.id == *to && device.is_none_or(|device| device == self.device)
-    }
-}
-
 /// A wish to connect.
 #[derive(Clone, Debug)]
 pub struct Connect {
@@ -71,6 +64,11 @@ impl Connect {
     /// To whichever program of this id answers first.
     pub fn to(id: PeerId) -> Self {
         Self { to: id, device: None, key: None, meta: None, patience: Self::PATIENCE_MS }
+    }
+
+    /// Whether this program is one that was wanted.
+    pub(super) fn is_for(&self, id: &PeerId, device: &str) -> bool {
+        self.to == *id && self.device.as_deref().is_none_or(|wanted| wanted == device)
     }
 }
 

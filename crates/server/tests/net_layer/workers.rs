@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use tokio::net::TcpStream;
 use wigwag_server::net::{NetLimits, Workers};
 
 use crate::client::{Client, Frame, text};
@@ -27,10 +28,7 @@ async fn connections_go_to_the_threads_in_turn_and_stay_there() {
 #[tokio::test]
 async fn what_crosses_from_thread_to_thread_keeps_its_order() {
     let (_workers, mut server) = with_workers(2);
-    let mut sender = Client::open(server.address).await;
-    server.opened().await;
-    let mut receiver = Client::open(server.address).await;
-    let to = server.opened().await.0;
+    let (mut sender, mut receiver, to) = on_two_threads(&mut server).await;
     for i in 0..200 {
         sender.say(&format!("to {to} {i}")).await;
     }
@@ -42,10 +40,7 @@ async fn what_crosses_from_thread_to_thread_keeps_its_order() {
 #[tokio::test]
 async fn a_slow_receiver_is_written_to_again_by_its_own_thread() {
     let (_workers, mut server) = with_workers(2);
-    let mut sender = Client::open(server.address).await;
-    server.opened().await;
-    let mut receiver = Client::open(server.address).await;
-    let to = server.opened().await.0;
+    let (mut sender, mut receiver, to) = on_two_threads(&mut server).await;
     // Far more than the kernel takes while nobody reads.
     let large = "x".repeat(60_000);
     for _ in 0..300 {
@@ -64,6 +59,14 @@ async fn when_the_threads_end_their_sockets_do() {
     tokio::task::spawn_blocking(move || drop(workers)).await.unwrap();
     assert_eq!(client.maybe_next().await, None::<Frame>);
     server.emptied().await;
+}
+
+/// Two sockets, one after the other, and the number of the second.
+async fn on_two_threads(server: &mut Server) -> (Client<TcpStream>, Client<TcpStream>, u64) {
+    let sender = Client::open(server.address).await;
+    server.opened().await;
+    let receiver = Client::open(server.address).await;
+    (sender, receiver, server.opened().await.0)
 }
 
 fn with_workers(count: usize) -> (Workers, Server) {
