@@ -336,6 +336,35 @@ fn much_unconfirmed_is_marked_at_once() {
     world.send(&alice, signal(None, &bob.id, "x".repeat(1_000)));
     assert_eq!(world.marks(&bob), [1]);
     world.take(&bob);
+    // However large the queue may be: 16 KiB.
+    let mut world = World::new();
+    let (alice, bob) = (world.keyed(1), world.keyed(2));
+    for _ in 0..9 {
+        world.send(&alice, signal(None, &bob.id, "x".repeat(4_000)));
+    }
+    assert_eq!(world.marks(&bob), [4, 8]);
+    world.take(&bob);
+}
+
+#[test]
+fn a_mark_that_is_nearly_due_goes_along_with_the_next_message() {
+    let mut world = World::new();
+    let (alice, bob) = (world.keyed(1), world.keyed(2));
+    let mut say = |world: &mut World, after, n| {
+        world.advance(after);
+        world.send(&alice, signal(None, &bob.id, n));
+        world.marks(&bob)
+    };
+    assert!(say(&mut world, 0, 1).is_empty());
+    assert!(say(&mut world, 499, 2).is_empty());
+    assert_eq!(say(&mut world, 1, 3), [3]);
+    // From here on it is young again, and what nothing follows is marked by itself.
+    assert_eq!(say(&mut world, 200, 4), [3]);
+    world.advance(999);
+    assert_eq!(world.marks(&bob), [3]);
+    world.advance(1);
+    assert_eq!(world.marks(&bob), [3, 4]);
+    world.take(&bob);
 }
 
 #[test]

@@ -7,6 +7,10 @@ use wigwag_wire::Limits;
 
 use super::receipt::Receipt;
 
+/// What is told without a mark at most. Confirmed early, memory is free again while it is still in a cache: without a bound of so few
+/// bytes, a busy server holds a second of all that it relays.
+const UNMARKED_BYTES: u64 = 16 * 1024;
+
 /// One counted frame.
 #[derive(Debug)]
 pub(crate) struct Held {
@@ -143,6 +147,7 @@ impl Queue {
         let quarter = |have: u64, limit: u64| limit != 0 && have >= limit / 4;
         quarter(self.count().saturating_sub(self.marked), limits.queue_frames)
             || quarter(self.unmarked_bytes as u64, limits.queue_bytes)
+            || self.unmarked_bytes as u64 >= UNMARKED_BYTES
     }
 
     /// The count to mark now, unless the last mark says it all.

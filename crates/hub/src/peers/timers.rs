@@ -15,8 +15,10 @@ use crate::output::Output;
 use crate::rules::Rules;
 use crate::time::Moment;
 
-/// Milliseconds from the first unmarked frame to the mark that asks for its confirmation.
+/// Milliseconds from the first unmarked frame to the mark that asks for its confirmation, sent by itself.
 const MARK_AFTER_MS: u64 = 1_000;
+/// From this age of the first unmarked frame on, the mark goes in the write of whatever is told next: that saves one, and the timer.
+const MARK_ALONG_MS: u64 = 500;
 
 /// When sessions and ids are due.
 #[derive(Debug, Default)]
@@ -118,14 +120,16 @@ impl Peers {
         }
     }
 
-    /// A session was handed frames: it is asked to confirm them, at once where much waits.
+    /// A session was handed frames: it is asked to confirm them, at once where much waits, or some for long.
     pub(super) fn handed(&mut self, cx: &mut Cx<'_>, id: SessionId) {
         let now = cx.now.at;
         let Some(session) = self.session_mut(id) else { return };
         let Some(resume) = session.resume.as_deref_mut() else { return };
-        if resume.queue.wants_mark(&cx.hub.rules().limits) {
+        let is_new = session.mark_at == Moment::NEVER;
+        let is_old = !is_new && session.mark_at <= now + (MARK_AFTER_MS - MARK_ALONG_MS);
+        if is_old || resume.queue.wants_mark(&cx.hub.rules().limits) {
             self.mark(cx, id);
-        } else if session.mark_at == Moment::NEVER {
+        } else if is_new {
             session.mark_at = now + MARK_AFTER_MS;
             self.keep_timer(cx, id);
         }
