@@ -185,7 +185,7 @@ impl Peers {
 
     fn ban(&mut self, cx: &mut Cx<'_>, ns: &Namespace, id: &PeerId, until: Option<Wall>) {
         let address = Address { ns: ns.clone(), id: id.clone() };
-        let devices = self.directory.get(&address).map(|e| e.devices.clone()).unwrap_or_default();
+        let devices = self.receivers(&address.ns, address.id.as_str(), None);
         self.banned.insert(address, until);
         for session in devices {
             self.close(cx, session, Code::Banned);
@@ -196,7 +196,6 @@ impl Peers {
         self.banned.remove(&Address { ns: ns.clone(), id: id.clone() }).is_some()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "sums have no order")]
     fn count(&self, counts: &mut Counts) {
         for session in self.slots.iter_from(0) {
             counts.sessions += 1;
@@ -207,10 +206,9 @@ impl Peers {
             counts.unconfirmed += queue.map_or(0, |q| q.len() as u64);
             counts.unconfirmed_bytes += queue.map_or(0, |q| q.bytes() as u64);
         }
-        let entries = || self.directory.values();
-        counts.ids += entries().filter(|e| !e.devices.is_empty()).count() as u64;
-        counts.stored_signals +=
-            entries().filter_map(|e| e.waiting.as_ref()).map(|w| w.stored.len() as u64).sum::<u64>();
+        let (ids, stored) = self.directory.counts();
+        counts.ids += ids as u64;
+        counts.stored_signals += stored as u64;
     }
 
     fn describe(&self, filter: &SessionFilter, after: Option<SessionId>, limit: usize, found: &mut Vec<SessionInfo>) {

@@ -76,7 +76,7 @@ impl Peers {
     /// Asks where an id is, or joins those who wait for the answer already.
     pub(super) fn ask(&mut self, cx: &mut Cx<'_>, address: &Address, asked: Asked) -> Result<(), Refusal> {
         let (until, limit) = (cx.now.at + cx.rules().ask_ms, cx.rules().limits.waiting_per_id);
-        let waiting = self.directory.entry(address.clone()).or_default().waiting.get_or_insert_default();
+        let waiting = self.directory.know(address).waiting.get_or_insert_default();
         match &mut waiting.asking {
             Some(asking) if is_full(asking.requests.len(), limit) => return Err(Code::TooManyWaiting.into()),
             Some(asking) => asking.requests.push_back(asked),
@@ -91,7 +91,7 @@ impl Peers {
 
     /// What waited goes its way, in order: to sessions that are here by now, to the place where the id is, or to nobody.
     pub(super) fn resolve(&mut self, cx: &mut Cx<'_>, address: &Address, place: Option<Place>) {
-        let asking = self.directory.get_mut(address).and_then(|e| e.waiting.as_mut()).and_then(|w| w.asking.take());
+        let asking = self.directory.waiting_mut(address).and_then(|w| w.asking.take());
         for asked in asking.into_iter().flat_map(|asking| asking.requests) {
             match &asked.what {
                 What::Find => self.resolve_find(cx, address, &asked, place),
@@ -107,7 +107,7 @@ impl Peers {
 
     /// What is due about an id that something waits for.
     pub(super) fn id_due(&mut self, cx: &mut Cx<'_>, address: &Address) {
-        let Some(waiting) = self.directory.get_mut(address).and_then(|e| e.waiting.as_mut()) else { return };
+        let Some(waiting) = self.directory.waiting_mut(address) else { return };
         waiting.timer = Moment::NEVER;
         if let Some(asking) = waiting.asking.take_if(|asking| asking.until <= cx.now.at) {
             for asked in asking.requests {
@@ -116,7 +116,7 @@ impl Peers {
         }
         let next = self.expire_stored(cx, address);
         let Self { directory, timers, .. } = self;
-        if let Some(waiting) = directory.get_mut(address).and_then(|e| e.waiting.as_mut()) {
+        if let Some(waiting) = directory.waiting_mut(address) {
             let next = waiting.asking.as_ref().map_or(next, |asking| next.min(asking.until));
             timers.keep_id(&mut waiting.timer, next, address);
         }
@@ -140,7 +140,7 @@ impl Peers {
         let naming = self.naming.iter().map(|(who, n)| (*who, *n, Code::StoreUnavailable));
         let carried = self.carrying.waiting.values().map(|(_, (who, n))| (*who, *n, Code::Unreachable));
         let mut unanswered: Vec<_> = naming.chain(carried).collect();
-        let asking = self.timers.ids().filter_map(|id| self.directory.get(id)?.waiting.as_ref()?.asking.as_ref());
+        let asking = self.timers.ids().filter_map(|id| self.directory.waiting(id)?.asking.as_ref());
         let asked = asking.flat_map(|asking| &asking.requests).filter_map(|a| Some((a.who.session, a.n?)));
         unanswered.extend(asked.map(|(who, n)| (who, n, Code::Unreachable)));
         unanswered.sort_unstable();

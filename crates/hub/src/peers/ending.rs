@@ -63,7 +63,7 @@ impl Peers {
     pub(crate) fn end_key(&mut self, cx: &mut Cx<'_>, ns: &Namespace, id: &PeerId, key: &PublicKey) {
         let address = Address { ns: ns.clone(), id: id.clone() };
         self.replaced.note(cx.now.at, cx.hub.change_keys(), address.clone(), *key);
-        let devices = self.directory.get(&address).map(|e| e.devices.clone()).unwrap_or_default();
+        let devices = self.receivers(&address.ns, address.id.as_str(), None);
         for session in devices {
             if self.session(session).is_some_and(|s| s.owner.key() == Some(*key)) {
                 self.close(cx, session, Code::KeyReplaced);
@@ -107,9 +107,7 @@ impl Peers {
         if session.detached.is_none() {
             self.remember_seen(cx.now.wall, &address);
         }
-        if let Some(entry) = self.directory.get_mut(&address) {
-            entry.devices.retain(|s| *s != id);
-        }
+        self.directory.remove(&address, id);
         if let Some(resume) = session.resume {
             self.give_back(cx, &address, &party, resume.queue);
         }

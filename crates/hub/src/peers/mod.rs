@@ -32,13 +32,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foldhash::quality::FixedState;
-use hashbrown::HashMap;
 use wigwag_wire::code::Code;
 use wigwag_wire::event::Presence;
 use wigwag_wire::{Limits, Namespace, PeerId, PublicKey, Refusal};
 
 use self::asking::Carrying;
-use self::directory::{Address, Entry, LastSeen};
+use self::directory::{Address, Directory, LastSeen};
 use self::ending::Replaced;
 use self::session::Session;
 use self::slots::Slots;
@@ -54,7 +53,7 @@ use crate::time::{Moment, Wall};
 pub(crate) struct Peers {
     shard: usize,
     slots: Slots,
-    directory: HashMap<Address, Entry, FixedState>,
+    directory: Directory,
     last_seen: LastSeen,
     /// Ids that the operator banned, with the end of it.
     banned: BTreeMap<Address, Option<Wall>>,
@@ -79,7 +78,7 @@ impl Peers {
         Self {
             shard,
             slots: Slots::new(shard),
-            directory: HashMap::with_hasher(hasher.clone()),
+            directory: Directory::new(hasher.clone()),
             last_seen: LastSeen::new(hasher.clone()),
             banned: BTreeMap::new(),
             numbers: Numbers::default(),

@@ -60,7 +60,7 @@ impl Peers {
         if opening.asked.is_some_and(|asked| self.replaced.holds(&address, opening.owner.key(), asked)) {
             return Err(Code::NameTaken.into());
         }
-        let devices = self.directory.get(&address).map(|e| e.devices.clone()).unwrap_or_default();
+        let devices = self.receivers(&address.ns, address.id.as_str(), None);
         let same = devices.iter().copied().find(|s| self.session(*s).is_some_and(|s| s.party.device == opening.device));
         // A peer that gave a socket up may have said hello on it: the store may have taken its time, or the network.
         let newer = |s: &Session| s.socket.is_some() && s.opened > opening.opened;
@@ -81,7 +81,7 @@ impl Peers {
         cx.hub.tallies().begin(&opening.ns, limit).inspect_err(|_| self.slots.vacate(id))?;
         // The new session is in place before the old one ends, so nobody sees the id leave; and it is welcome before it is told
         // anything, for what the old one held may come to it at once.
-        let (party, token) = self.begin_session(cx, id, &address, opening);
+        let (party, token) = self.begin_session(cx, id, opening);
         if let Some(old) = same {
             self.supersede(cx, old);
         }
@@ -115,13 +115,7 @@ impl Peers {
         Ok(())
     }
 
-    fn begin_session(
-        &mut self,
-        cx: &mut Cx<'_>,
-        id: SessionId,
-        address: &Address,
-        opening: Opening,
-    ) -> (Arc<Party>, String) {
+    fn begin_session(&mut self, cx: &mut Cx<'_>, id: SessionId, opening: Opening) -> (Arc<Party>, String) {
         let Opening { ns, id: peer, device, dialect, owner, socket, opened, lasting, .. } = opening;
         let party = Arc::new(Party { session: id, ns, id: peer, device, dialect });
         let token = new_token(cx, id);
@@ -147,7 +141,7 @@ impl Peers {
             timer: Moment::NEVER,
         };
         self.slots.settle_in(session);
-        self.entry(address).devices.push(id);
+        self.directory.add(&party);
         cx.out.note(Note::Began);
         (party, token)
     }

@@ -117,11 +117,11 @@ impl Peers {
 
     /// The sessions that a signal is for.
     pub(crate) fn receivers(&self, ns: &Namespace, to: &str, device: Option<&str>) -> SmallVec<[SessionId; 2]> {
-        let Some(entry) = self.directory.get(&AddressRef { ns: ns.as_str(), id: to }) else { return SmallVec::new() };
         let wanted = |s: &SessionId| {
             device.is_none_or(|device| self.session(*s).is_some_and(|s| s.party.device.as_str() == device))
         };
-        entry.devices.iter().copied().filter(wanted).collect()
+        let devices = self.directory.devices(AddressRef { ns: ns.as_str(), id: to });
+        devices.iter().copied().filter(wanted).collect()
     }
 
     /// To sessions of this shard: at once where there is a socket, else held. It is stored, where that is asked for, if none has a

@@ -175,9 +175,7 @@ impl Peers {
         };
         self.slots.settle_in(session);
         self.keep_timer(cx, id);
-        let entry = self.entry(&address);
-        entry.devices.push(id);
-        entry.told = entry.told.max(Some(state));
+        self.directory.add(&party);
         self.remember_seen(saved.seen.map_or(cx.now.wall, Wall), &address);
         // What was let in before stays, whatever the limit is now.
         let _ = cx.hub.tallies().begin(&party.ns, 0);

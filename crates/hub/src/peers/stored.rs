@@ -211,7 +211,7 @@ impl Peers {
 
     /// What was stored for an id goes to a session of it, as far as there is room: the rest follows when the session confirms.
     pub(super) fn deliver_stored(&mut self, cx: &mut Cx<'_>, address: &Address, party: &Party) {
-        let Some(waiting) = self.directory.get_mut(address).and_then(|e| e.waiting.as_mut()) else { return };
+        let Some(waiting) = self.directory.waiting_mut(address) else { return };
         let all = std::mem::take(&mut waiting.stored);
         self.set_behind(party.session, false);
         let (mut staying, mut behind) = (Vec::new(), false);
@@ -233,7 +233,7 @@ impl Peers {
             }
         }
         self.set_behind(party.session, behind);
-        if let Some(waiting) = self.directory.get_mut(address).and_then(|e| e.waiting.as_mut()) {
+        if let Some(waiting) = self.directory.waiting_mut(address) {
             waiting.stored = staying;
         }
     }
@@ -247,7 +247,7 @@ impl Peers {
     /// Drops stored signals whose time is over; their senders are told. Answers when the next one's is.
     pub(super) fn expire_stored(&mut self, cx: &mut Cx<'_>, address: &Address) -> Moment {
         let now = cx.now;
-        let Some(waiting) = self.directory.get_mut(address).and_then(|e| e.waiting.as_mut()) else {
+        let Some(waiting) = self.directory.waiting_mut(address) else {
             return Moment::NEVER;
         };
         let over: Vec<Stored> = waiting.stored.extract_if(.., |s| s.expires <= now.wall).collect();
@@ -291,7 +291,7 @@ impl Peers {
         if self.waiting_for(address).is_empty() {
             return;
         }
-        let mut devices = self.directory.get(address).map(|e| e.devices.clone()).unwrap_or_default();
+        let mut devices = self.receivers(&address.ns, address.id.as_str(), None);
         devices.sort_by_key(|s| self.session(*s).is_some_and(|s| s.socket.is_none()));
         for session in devices {
             if let Some(party) = self.party(session) {
@@ -362,8 +362,7 @@ impl Peers {
 
     fn wait(&mut self, cx: &Cx<'_>, address: &Address, stored: Stored) {
         let at = cx.now.at + stored.expires.0.saturating_sub(cx.now.wall.0).min(LOOK_AT_LEAST_MS);
-        let entry = self.directory.entry(address.clone()).or_default();
-        let waiting = entry.waiting.get_or_insert_default();
+        let waiting = self.directory.know(address).waiting.get_or_insert_default();
         // By number: what comes back from a session, or from the store, belongs before what came since.
         let place = waiting.stored.partition_point(|s| s.number < stored.number);
         waiting.stored.insert(place, stored);
@@ -372,13 +371,12 @@ impl Peers {
 
     /// The store could not keep it, and no socket has it: it is gone, and its sender is told so.
     fn withdraw(&mut self, cx: &Cx<'_>, address: &Address, number: u64) {
-        let Some(entry) = self.directory.get_mut(address) else { return };
-        if let Some(waiting) = &mut entry.waiting {
+        if let Some(waiting) = self.directory.waiting_mut(address) {
             for gone in waiting.stored.extract_if(.., |s| s.number == number) {
                 cx.hub.tallies().unstore(gone.record.len());
             }
         }
-        for session in entry.devices.clone() {
+        for session in self.receivers(&address.ns, address.id.as_str(), None) {
             if let Some(resume) = self.session_mut(session).and_then(|s| s.resume.as_deref_mut()) {
                 resume.queue.withdraw(number);
             }
@@ -388,12 +386,12 @@ impl Peers {
 
     /// Whether a session of an id holds a stored signal.
     fn holds(&self, address: &Address, number: u64) -> bool {
-        let devices: &[SessionId] = self.directory.get(address).map(|e| &e.devices[..]).unwrap_or_default();
-        let mut queues = devices.iter().filter_map(|s| self.session(*s)?.resume.as_deref());
+        let mut queues =
+            self.directory.devices(address.borrowed()).iter().filter_map(|s| self.session(*s)?.resume.as_deref());
         queues.any(|r| r.queue.frames().any(|held| held.receipt.stored().is_some_and(|s| s.number == number)))
     }
 
     fn waiting_for(&self, address: &Address) -> &[Stored] {
-        self.directory.get(address).and_then(|e| e.waiting.as_ref()).map(|w| &w.stored[..]).unwrap_or_default()
+        self.directory.waiting(address).map(|w| &w.stored[..]).unwrap_or_default()
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use wigwag_wire::event::Presence;
 use wigwag_wire::{Device, Namespace, PeerId};
 
-use super::directory::{Entry, Waiting};
+use super::directory::{Entry, Known, Waiting};
 use super::queue::Held;
 use super::receipt::Receipt;
 use super::session::{Resumable, Session, Watching};
@@ -28,7 +28,8 @@ fn an_idle_session_is_small() {
     assert!(size_of::<Resumable>() <= 120, "Resumable: {}", size_of::<Resumable>());
     assert!(size_of::<Connection>() <= 96, "Connection: {}", size_of::<Connection>());
     assert!(size_of::<Party>() <= 64, "Party: {}", size_of::<Party>());
-    assert!(size_of::<Entry>() <= 64, "Entry: {}", size_of::<Entry>());
+    assert!(size_of::<Entry>() <= 16, "Entry: {}", size_of::<Entry>());
+    assert!(size_of::<Known>() <= 104, "Known: {}", size_of::<Known>());
     assert!(size_of::<Held>() <= 56, "Held: {}", size_of::<Held>());
     assert!(size_of::<Receipt>() <= 24, "Receipt: {}", size_of::<Receipt>());
     assert!(size_of::<Watching>() <= 32, "Watching: {}", size_of::<Watching>());
@@ -106,8 +107,8 @@ fn a_wish_to_watch_is_not_lost_whichever_of_two_sockets_is_faster() {
         send(&hub, &alice, 1, &json!({"type": kind, "ids": ["bob"]}));
     };
     let watchers = || {
-        let home = hub.home(&bob.ns, "bob").lock();
-        home.directory.get(&bob.address()).map_or(0, |entry| entry.watchers.len())
+        let mut home = hub.home(&bob.ns, "bob").lock();
+        home.directory.known_mut(&bob.address()).map_or(0, |known| known.watchers.len())
     };
     let id = PeerId::new("bob").expect("an id");
     watch(true);
@@ -126,6 +127,21 @@ fn a_wish_to_watch_is_not_lost_whichever_of_two_sockets_is_faster() {
     send(&hub, &alice, 1, &json!({"type": "bye"}));
     settle(&hub, Later::Watch { watcher: alice.clone(), id, origin: None });
     assert_eq!(watchers(), 0);
+}
+
+#[test]
+fn an_id_takes_no_more_room_than_its_session_while_nobody_watches_it() {
+    let hub = hub(|_| {});
+    let (alice, bob) = (begin(&hub, "alice", 1, true), begin(&hub, "bob", 2, true));
+    let is_known = || hub.home(&bob.ns, "bob").lock().directory.known_mut(&bob.address()).is_some();
+    assert!(!is_known());
+    send(&hub, &alice, 1, &json!({"type": "watch", "ids": ["bob"]}));
+    assert!(is_known());
+    send(&hub, &alice, 1, &json!({"type": "unwatch", "ids": ["bob"]}));
+    assert!(!is_known());
+    // The place of a session that another takes is taken by one: no more is known then either.
+    begin(&hub, "bob", 3, true);
+    assert!(!is_known());
 }
 
 #[test]

@@ -85,9 +85,9 @@ impl Peers {
     /// Takes out a watcher of an id of this shard.
     pub(crate) fn unwatch(&mut self, ns: &Namespace, id: &PeerId, watcher: SessionId) {
         let address = Address { ns: ns.clone(), id: id.clone() };
-        if let Some(entry) = self.directory.get_mut(&address) {
-            if let Ok(at) = entry.watchers.binary_search(&watcher) {
-                entry.watchers.remove(at);
+        if let Some(known) = self.directory.known_mut(&address) {
+            if let Ok(at) = known.watchers.binary_search(&watcher) {
+                known.watchers.remove(at);
             }
             self.tidy(&address);
         }
@@ -119,10 +119,10 @@ impl Peers {
 
     fn add_watcher(&mut self, address: &Address, watcher: SessionId) -> Presence {
         let state = self.state_of(address);
-        let entry = self.entry(address);
-        entry.told = Some(state);
-        if let Err(at) = entry.watchers.binary_search(&watcher) {
-            entry.watchers.insert(at, watcher);
+        let known = self.directory.know(address);
+        known.told = Some(state);
+        if let Err(at) = known.watchers.binary_search(&watcher) {
+            known.watchers.insert(at, watcher);
         }
         state
     }
