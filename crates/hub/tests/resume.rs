@@ -350,7 +350,7 @@ fn much_unconfirmed_is_marked_at_once() {
 fn a_mark_that_is_nearly_due_goes_along_with_the_next_message() {
     let mut world = World::new();
     let (alice, bob) = (world.keyed(1), world.keyed(2));
-    let mut say = |world: &mut World, after, n| {
+    let say = |world: &mut World, after, n| {
         world.advance(after);
         world.send(&alice, signal(None, &bob.id, n));
         world.marks(&bob)

@@ -139,7 +139,7 @@ impl Hub {
         {
             let mut shard = self.peers(party.session).lock();
             // It may speak through another socket by now.
-            if shard.session(party.session).is_some_and(|s| s.socket == Some(socket)) {
+            if shard.session(party.session).is_some_and(|s| s.socket() == Some(socket)) {
                 shard.close(&mut cx, party.session, code);
             }
         }
@@ -199,9 +199,9 @@ impl Peers {
     fn count(&self, counts: &mut Counts) {
         for session in self.slots.iter_from(0) {
             counts.sessions += 1;
-            counts.sessions_waiting += u64::from(session.socket.is_none());
+            counts.sessions_waiting += u64::from(session.socket().is_none());
             counts.guests += u64::from(session.owner.key().is_none());
-            counts.watches += session.watching.len() as u64;
+            counts.watches += session.watching().len() as u64;
             let queue = session.resume.as_deref().map(|r| &r.queue);
             counts.unconfirmed += queue.map_or(0, |q| q.len() as u64);
             counts.unconfirmed_bytes += queue.map_or(0, |q| q.bytes() as u64);
@@ -230,10 +230,10 @@ impl Peers {
             device: session.party.device.clone(),
             dialect: session.party.dialect,
             state: session.state,
-            connected: session.socket.is_some(),
+            connected: session.socket().is_some(),
             began: session.began,
-            rooms: session.groups.iter().filter(|g| g.kind == GroupKind::Room).count(),
-            watching: session.watching.len(),
+            rooms: session.groups().iter().filter(|g| g.kind == GroupKind::Room).count(),
+            watching: session.watching().len(),
             unconfirmed: session.resume.as_deref().map_or(0, |r| r.queue.len()),
             unconfirmed_bytes: session.resume.as_deref().map_or(0, |r| r.queue.bytes()),
         })

@@ -11,6 +11,7 @@ use super::Peers;
 use super::directory::Address;
 use super::queue::Queue;
 use super::receipt::Loss;
+use super::session::{Line, Rare};
 use crate::cx::{Cx, Later};
 use crate::ids::{Party, SessionId, SocketId};
 use crate::output::{Note, Output};
@@ -40,9 +41,8 @@ impl Replaced {
 impl Peers {
     /// The session's socket is gone.
     pub(crate) fn detached(&mut self, cx: &mut Cx<'_>, id: SessionId, socket: SocketId) {
-        let Some(session) = self.session_mut(id).filter(|s| s.socket == Some(socket)) else { return };
-        session.socket = None;
-        session.detached = Some(cx.now.at);
+        let Some(session) = self.session_mut(id).filter(|s| s.socket() == Some(socket)) else { return };
+        session.line = Line::Lost(cx.now.at);
         session.mark_at = Moment::NEVER;
         let (address, lasting) = (session.party.address(), session.resume.is_some());
         self.remember_seen(cx.now.wall, &address);
@@ -73,7 +73,7 @@ impl Peers {
 
     /// Ends a session with a code, told to its peer and then used to close its socket.
     pub(crate) fn close(&mut self, cx: &mut Cx<'_>, id: SessionId, code: Code) {
-        let Some((party, socket)) = self.session(id).map(|s| (s.party.clone(), s.socket)) else { return };
+        let Some((party, socket)) = self.session(id).map(|s| (s.party.clone(), s.socket())) else { return };
         if let Some(socket) = socket {
             cx.out.note(Note::Refused(code));
             let refusal = Refusal::from(code);
@@ -90,7 +90,9 @@ impl Peers {
     /// Takes the session's socket away from it, for a newer one. It is told by the close alone: a message would be counted by one
     /// side, and the session goes on.
     pub(super) fn supersede(&mut self, cx: &mut Cx<'_>, id: SessionId) {
-        if let Some(socket) = self.session_mut(id).and_then(|s| s.socket.take()) {
+        let Some(session) = self.session_mut(id) else { return };
+        if let Line::Open(socket, _) = session.line {
+            session.line = Line::Superseded;
             let code = Code::Superseded;
             cx.out.emit(Output::Close { socket, code: code.number(), reason: code.name() });
         }
@@ -101,17 +103,18 @@ impl Peers {
         let Some(session) = self.slots.take_out(id) else { return };
         self.timers.drop_session(&session);
         cx.out.note(Note::Ended);
-        let party = session.party;
+        let (detached, party) = (session.detached(), session.party);
         cx.hub.tallies().ended(&party.ns);
         let address = party.address();
-        if session.detached.is_none() {
+        if detached.is_none() {
             self.remember_seen(cx.now.wall, &address);
         }
         self.directory.remove(&address, id);
         if let Some(resume) = session.resume {
             self.give_back(cx, &address, &party, resume.queue);
         }
-        let (groups, watching) = (session.groups, session.watching.into_iter().map(|w| w.id).collect());
+        let Rare { groups, watching, .. } = session.rare.map(|rare| *rare).unwrap_or_default();
+        let watching = watching.into_iter().map(|w| w.id).collect();
         cx.later.push_back(Later::Ended { party, groups, watching });
         self.deliver_waiting(cx, &address);
         self.review(cx, &address);
@@ -125,7 +128,7 @@ impl Peers {
     pub(super) fn set_state(&mut self, cx: &mut Cx<'_>, id: SessionId, state: Presence) {
         let Some(session) = self.session_mut(id).filter(|s| s.state != state) else { return };
         session.state = state;
-        let (party, groups) = (session.party.clone(), session.groups.clone());
+        let (party, groups) = (session.party.clone(), session.groups().to_vec());
         self.review(cx, &party.address());
         if !groups.is_empty() {
             cx.later.push_back(Later::State { party, groups, state });

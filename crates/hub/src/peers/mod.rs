@@ -94,7 +94,7 @@ impl Peers {
 
     /// A request of a session begins: its number must rise. `false`: the session is over, or speaks through another socket by now.
     pub(crate) fn begin(&mut self, id: SessionId, socket: SocketId, n: Option<u64>) -> Result<bool, Refusal> {
-        let Some(session) = self.session_mut(id).filter(|s| s.socket == Some(socket)) else { return Ok(false) };
+        let Some(session) = self.session_mut(id).filter(|s| s.socket() == Some(socket)) else { return Ok(false) };
         session.heard();
         if n.is_some() && n <= session.last_n {
             return Err(Code::StaleN.into());
@@ -120,8 +120,8 @@ impl Peers {
 
     /// Notes that a session is no longer in a group.
     pub(crate) fn leave(&mut self, id: SessionId, group: &GroupKey) {
-        if let Some(session) = self.session_mut(id) {
-            session.groups.retain(|g| g != group);
+        if let Some(rare) = self.session_mut(id).and_then(|session| session.rare.as_deref_mut()) {
+            rare.groups.retain(|g| g != group);
         }
     }
 
@@ -145,7 +145,7 @@ impl Peers {
 
     /// The key that was proved on the socket through which a session speaks.
     pub(crate) fn key(&self, id: SessionId, socket: SocketId) -> Option<PublicKey> {
-        self.session(id).filter(|s| s.socket == Some(socket))?.owner.key()
+        self.session(id).filter(|s| s.socket() == Some(socket))?.owner.key()
     }
 
     /// Changes who may take a session's place.
@@ -176,7 +176,7 @@ impl Peers {
 
     /// Counts one broadcast of a session, or says how long to wait.
     pub(crate) fn may_broadcast(&mut self, now: Moment, id: SessionId, rate: Rate) -> Result<(), u64> {
-        self.session_mut(id).map_or(Ok(()), |s| s.broadcasts.take(now, rate))
+        self.session_mut(id).map_or(Ok(()), |s| s.rare_mut().broadcasts.take(now, rate))
     }
 
     fn session(&self, id: SessionId) -> Option<&Session> {

@@ -12,11 +12,10 @@ use wigwag_wire::{Device, Event, Namespace, PeerId, Refusal, VERSION};
 use super::Peers;
 use super::directory::Address;
 use super::queue::Queue;
-use super::session::{Owner, Resumable, Session, TokenHash};
+use super::session::{Line, Owner, Resumable, Session, TokenHash};
 use crate::cx::Cx;
 use crate::ice::Grant;
 use crate::ids::{DialectId, Party, SessionId, SocketId};
-use crate::limiter::Limiter;
 use crate::output::{Note, Output};
 use crate::time::Moment;
 
@@ -63,7 +62,7 @@ impl Peers {
         let devices = self.receivers(&address.ns, address.id.as_str(), None);
         let same = devices.iter().copied().find(|s| self.session(*s).is_some_and(|s| s.party.device == opening.device));
         // A peer that gave a socket up may have said hello on it: the store may have taken its time, or the network.
-        let newer = |s: &Session| s.socket.is_some() && s.opened > opening.opened;
+        let newer = |s: &Session| matches!(s.line, Line::Open(_, opened) if opened > opening.opened);
         if same.and_then(|session| self.session(session)).is_some_and(newer) {
             return Err(Code::Superseded.into());
         }
@@ -124,18 +123,13 @@ impl Peers {
         let session = Session {
             party: party.clone(),
             owner,
-            socket: Some(socket),
-            opened,
-            detached: None,
+            line: Line::Open(socket, opened),
             state: Presence::Here,
             behind: false,
             resume,
             last_n: None,
-            groups: Vec::new(),
-            watching: Vec::new(),
+            rare: None,
             began: cx.now.wall,
-            broadcasts: Limiter::default(),
-            relayed: None,
             mark_at: Moment::NEVER,
             ice_at: Moment::NEVER,
             timer: Moment::NEVER,
@@ -157,9 +151,7 @@ impl Peers {
         self.supersede(cx, id);
         let token = new_token(cx, id);
         let session = self.session_mut(id)?;
-        session.socket = Some(opening.socket);
-        session.opened = opening.opened;
-        session.detached = None;
+        session.line = Line::Open(opening.socket, opening.opened);
         session.owner = opening.owner;
         let party = session.party.clone();
         let resume = session.resume.as_deref_mut()?;
@@ -186,7 +178,7 @@ impl Peers {
     /// `missed`: of a session that goes on, how many frames are lost for good.
     fn welcome(&mut self, cx: &mut Cx<'_>, id: SessionId, token: &str, missed: Option<u64>) {
         let Some(session) = self.session(id) else { return };
-        let Some(socket) = session.socket else { return };
+        let Some(socket) = session.socket() else { return };
         let party = session.party.clone();
         let rules = cx.hub.rules();
         // Dialects have no word for ICE servers.

@@ -73,7 +73,7 @@ impl Hub {
 impl Peers {
     /// Charges a session of this shard.
     fn charge_relay(&mut self, now: Moment, id: SessionId, bytes: u64, limits: &Limits) -> Result<(), u64> {
-        self.session_mut(id).map_or(Ok(()), |session| session.relayed.get_or_insert_default().take(now, bytes, limits))
+        self.session_mut(id).map_or(Ok(()), |session| session.rare_mut().relayed.take(now, bytes, limits))
     }
 
     /// Data for an id of this shard.

@@ -143,7 +143,7 @@ impl Peers {
             (None, None) => Receipt::None,
         };
         let (mut fate, mut written) = (Fate::default(), Written { for_several: devices.len() > 1, last: None });
-        let is_live = |peers: &Self, s: SessionId| peers.session(s).is_some_and(|s| s.socket.is_some());
+        let is_live = |peers: &Self, s: SessionId| peers.session(s).is_some_and(|s| s.socket().is_some());
         let live: SmallVec<[SessionId; 2]> = devices.iter().copied().filter(|s| is_live(self, *s)).collect();
         for session in &live {
             fate.note(self.tell_signal(cx, *session, &mut written, &event, receipt(&shared)));

@@ -12,12 +12,11 @@ use wigwag_wire::{PeerId, PublicKey};
 use super::Peers;
 use super::queue::{Held, Queue};
 use super::receipt::{Acked, Receipt, Shared};
-use super::session::{Owner, Resumable, Session, TokenHash, Watching};
+use super::session::{Line, Owner, Rare, Resumable, Session, TokenHash, Watching};
 use super::signals::refuse;
 use super::stored::{Keeping, Stored};
 use crate::cx::Cx;
 use crate::ids::{GroupKey, Party, SessionId};
-use crate::limiter::Limiter;
 use crate::time::{Moment, Wall};
 
 /// One shard, written out. Stored signals that wait are not in it: the store has them.
@@ -116,8 +115,9 @@ impl Peers {
 
     /// Whom the restored sessions watch, and what they were told: the watched ids may be of other shards.
     pub(crate) fn watching(&self) -> Vec<(Arc<Party>, PeerId, Option<Presence>)> {
-        let all =
-            |s: &'_ Session| -> Vec<_> { s.watching.iter().map(|w| (s.party.clone(), w.id.clone(), w.told)).collect() };
+        let all = |s: &'_ Session| -> Vec<_> {
+            s.watching().iter().map(|w| (s.party.clone(), w.id.clone(), w.told)).collect()
+        };
         self.slots.iter_from(0).flat_map(all).collect()
     }
 
@@ -125,7 +125,7 @@ impl Peers {
         let resume = session.resume.as_deref()?;
         let (settled, wired) = resume.queue.counts();
         let Party { session: id, ns, id: peer, device, dialect } = &*session.party;
-        let seen = session.detached.and_then(|_| self.seen(ns.as_str(), peer.as_str(), Presence::Away));
+        let seen = session.detached().and_then(|_| self.seen(ns.as_str(), peer.as_str(), Presence::Away));
         Some(SessionSnapshot {
             party: Party { session: *id, ns: ns.clone(), id: peer.clone(), device: device.clone(), dialect: *dialect },
             key: session.owner.key(),
@@ -135,8 +135,8 @@ impl Peers {
             wired,
             held: resume.queue.frames().map(write_held).collect(),
             last_n: session.last_n,
-            groups: session.groups.clone(),
-            watching: session.watching.iter().map(|w| (w.id.clone(), w.told)).collect(),
+            groups: session.groups().to_vec(),
+            watching: session.watching().iter().map(|w| (w.id.clone(), w.told)).collect(),
             began: session.began,
             away: session.state == Presence::Away,
             seen,
@@ -154,21 +154,17 @@ impl Peers {
         let party = Arc::new(saved.party);
         let address = party.address();
         let watching = saved.watching.into_iter().map(|(id, told)| Watching { id, told, revision: 0 });
+        let rare = Rare { groups: saved.groups, watching: watching.collect(), ..Rare::default() };
         let session = Session {
             party: party.clone(),
             owner: Owner::of(saved.key),
-            socket: None,
-            opened: cx.now.at,
-            detached: Some(cx.now.at),
+            line: Line::Lost(cx.now.at),
             state,
             behind: false,
             resume: Some(Box::new(Resumable { token: saved.token, earlier: saved.earlier.map(Box::new), queue })),
             last_n: saved.last_n,
-            groups: saved.groups,
-            watching: watching.collect(),
+            rare: (!rare.groups.is_empty() || !rare.watching.is_empty()).then(|| Box::new(rare)),
             began: saved.began,
-            broadcasts: Limiter::default(),
-            relayed: None,
             mark_at: Moment::NEVER,
             ice_at: Moment::NEVER,
             timer: Moment::NEVER,

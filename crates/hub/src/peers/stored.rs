@@ -292,7 +292,7 @@ impl Peers {
             return;
         }
         let mut devices = self.receivers(&address.ns, address.id.as_str(), None);
-        devices.sort_by_key(|s| self.session(*s).is_some_and(|s| s.socket.is_none()));
+        devices.sort_by_key(|s| self.session(*s).is_some_and(|s| s.socket().is_none()));
         for session in devices {
             if let Some(party) = self.party(session) {
                 self.deliver_stored(cx, address, &party);

@@ -8,6 +8,7 @@ use wigwag_wire::{Device, Event, PeerId};
 use super::Peers;
 use super::queue::Held;
 use super::receipt::{Acked, Loss, Receipt};
+use super::session::Session;
 use crate::cx::{Cx, Later};
 use crate::ids::{Party, SessionId, SocketId};
 use crate::output::{Note, Output};
@@ -41,10 +42,10 @@ impl Peers {
         let limits = &cx.hub.rules().limits;
         let Telling { frame, event, signal } = telling;
         let Some(session) = self.session_mut(id) else { return Told::Nobody };
-        let dialect = session.party.dialect;
+        let (dialect, open) = (session.party.dialect, session.socket());
         let Some(resume) = session.resume.as_deref_mut() else {
             // It ends with its socket, so there is nothing to hold.
-            let Some(socket) = session.socket else { return Told::Nobody };
+            let Some(socket) = open else { return Told::Nobody };
             cx.out.note(Note::Event(dialect, event));
             cx.out.send(socket, &frame);
             return Told::Wired;
@@ -56,11 +57,10 @@ impl Peers {
         } else {
             resume.queue.has_room(frame.len(), limits)
         };
-        let socket = session.socket.filter(|_| has_room);
+        let socket = open.filter(|_| has_room);
         // One larger than the whole queue would push itself out, and one that overtakes what is stored would break the order.
-        let refused = session.behind
-            || !resume.queue.can_hold(frame.len(), limits)
-            || (!has_room && (relayed || session.socket.is_none()));
+        let refused =
+            session.behind || !resume.queue.can_hold(frame.len(), limits) || (!has_room && (relayed || open.is_none()));
         if refused && signal.is_some() {
             return Told::Full;
         }
@@ -100,7 +100,7 @@ impl Peers {
 
     /// A client confirms that it took in `count` frames.
     pub(crate) fn confirmed(&mut self, cx: &mut Cx<'_>, id: SessionId, socket: SocketId, count: u64) {
-        let Some(session) = self.session_mut(id).filter(|s| s.socket == Some(socket)) else { return };
+        let Some(session) = self.session_mut(id).filter(|s| s.socket() == Some(socket)) else { return };
         session.heard();
         if let Some(resume) = session.resume.as_deref_mut() {
             resume.queue.confirm(count);
@@ -152,7 +152,7 @@ impl Peers {
 
     /// Takes its socket from a session that does not read.
     fn cut(&mut self, cx: &mut Cx<'_>, id: SessionId) {
-        let Some(socket) = self.session(id).and_then(|s| s.socket) else { return };
+        let Some(socket) = self.session(id).and_then(Session::socket) else { return };
         cx.out.emit(Output::Close { socket, code: Code::SlowReader.number(), reason: Code::SlowReader.name() });
         cx.out.note(Note::Refused(Code::SlowReader));
         self.detached(cx, id, socket);

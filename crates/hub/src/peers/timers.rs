@@ -95,7 +95,7 @@ impl Peers {
         let rules = cx.hub.rules();
         let Some(session) = self.session_mut(id) else { return };
         session.timer = Moment::NEVER;
-        if let Some(since) = session.detached {
+        if let Some(since) = session.detached() {
             let without = cx.now.at - since;
             if without >= rules.gone_after_ms {
                 return self.end(cx, id);
@@ -138,7 +138,7 @@ impl Peers {
     fn mark(&mut self, cx: &mut Cx<'_>, id: SessionId) {
         let Some(session) = self.session_mut(id) else { return };
         session.mark_at = Moment::NEVER;
-        let (Some(socket), Some(resume)) = (session.socket, session.resume.as_deref_mut()) else { return };
+        let (Some(socket), Some(resume)) = (session.socket(), session.resume.as_deref_mut()) else { return };
         if let Some(count) = resume.queue.mark() {
             cx.out.emit(Output::Mark { socket, count });
         }

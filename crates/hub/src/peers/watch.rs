@@ -28,12 +28,16 @@ impl Peers {
     ) -> Result<(), Refusal> {
         let limit = cx.rules().limits.watches;
         let Some(session) = self.session_mut(who.session) else { return Ok(()) };
-        let watched: BTreeSet<&PeerId> = session.watching.iter().map(|w| &w.id).collect();
+        let watched: BTreeSet<&PeerId> = session.watching().iter().map(|w| &w.id).collect();
         let fresh: BTreeSet<&PeerId> = ids.iter().filter(|id| !watched.contains(id)).collect();
         if !fresh.is_empty() && is_full(watched.len() + fresh.len() - 1, limit) {
             return Err(Code::TooManyWatches.into());
         }
-        session.watching.extend(fresh.iter().map(|id| Watching { id: (*id).clone(), told: None, revision: 0 }));
+        session.rare_mut().watching.extend(fresh.iter().map(|id| Watching {
+            id: (*id).clone(),
+            told: None,
+            revision: 0,
+        }));
         self.tell_done(cx, who, n);
         let mut named = BTreeSet::new();
         for id in ids.iter().filter(|id| named.insert(*id)) {
@@ -47,7 +51,9 @@ impl Peers {
     /// A session of this shard no longer wants to.
     pub(crate) fn stop_watching(&mut self, cx: &mut Cx<'_>, who: &Arc<Party>, n: Option<u64>, ids: &[PeerId]) {
         let Some(session) = self.session_mut(who.session) else { return };
-        session.watching.retain(|w| !ids.contains(&w.id));
+        if let Some(rare) = session.rare.as_deref_mut() {
+            rare.watching.retain(|w| !ids.contains(&w.id));
+        }
         for id in ids {
             cx.later.push_back(Later::Unwatch { watcher: who.clone(), id: id.clone() });
         }
@@ -95,7 +101,7 @@ impl Peers {
 
     /// Whether a session of this shard watches an id. Asked after it was taken out: a newer wish may have come in between.
     pub(crate) fn watches(&self, watcher: SessionId, id: &PeerId) -> Option<Arc<Party>> {
-        self.session(watcher).filter(|s| s.watching.iter().any(|w| w.id == *id)).map(|s| s.party.clone())
+        self.session(watcher).filter(|s| s.watching().iter().any(|w| w.id == *id)).map(|s| s.party.clone())
     }
 
     /// Tells a watcher of this shard, unless it knows something newer. `false`: it no longer watches.
@@ -107,7 +113,9 @@ impl Peers {
         event: &PresenceEvent<'_>,
     ) -> bool {
         let Some(session) = self.session_mut(watcher) else { return false };
-        let Some(watching) = session.watching.iter_mut().find(|w| w.id == *event.id) else { return false };
+        let watching =
+            session.rare.as_deref_mut().and_then(|rare| rare.watching.iter_mut().find(|w| w.id == *event.id));
+        let Some(watching) = watching else { return false };
         if watching.revision < revision {
             watching.revision = revision;
             watching.told = Some(event.state);
