@@ -1,17 +1,18 @@
 //! The byte streams under a WebSocket, and how they are shared between threads.
 //!
-//! Plain TCP and Unix streams are split so that any thread can write to them directly. Every
+//! Plain TCP and Unix streams lie where any thread can write to them directly, and their task reads. Every
 //! other stream (TLS) belongs to its task alone: others wake the task, which writes.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream, tcp, unix};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
 
 /// What a WebSocket can run on.
 pub enum Stream {
@@ -42,14 +43,8 @@ impl Stream {
     /// Splits into the part that the task keeps and the part that everybody may write to.
     pub(crate) fn split(self) -> (ReadEnd, WriteEnd) {
         match self {
-            Self::Tcp(stream) => {
-                let (read, write) = stream.into_split();
-                (ReadEnd::Tcp(read), WriteEnd::Tcp(write))
-            }
-            Self::Unix(stream) => {
-                let (read, write) = stream.into_split();
-                (ReadEnd::Unix(read), WriteEnd::Unix(write))
-            }
+            Self::Tcp(stream) => (ReadEnd::Shared, WriteEnd::Tcp(stream)),
+            Self::Unix(stream) => (ReadEnd::Shared, WriteEnd::Unix(stream)),
             Self::Owned(stream) => (ReadEnd::Owned(stream), WriteEnd::Task),
         }
     }
@@ -140,37 +135,42 @@ impl AsyncWrite for Stream {
 
 /// The task's end: it alone reads, and it alone writes to an owned stream.
 pub(crate) enum ReadEnd {
-    Tcp(tcp::OwnedReadHalf),
-    Unix(unix::OwnedReadHalf),
+    /// What it reads from is the [`WriteEnd`].
+    Shared,
     Owned(Box<dyn OwnedStream>),
 }
 
 impl ReadEnd {
-    /// Reads into `buf`; zero bytes mean the end. A read that does not fill `buf` is followed by
-    /// no failing one: tokio's `poll_read` remembers that the socket is drained.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut buf = ReadBuf::new(buf);
-        ready!(match self {
-            Self::Tcp(s) => Pin::new(s).poll_read(cx, &mut buf),
-            Self::Unix(s) => Pin::new(s).poll_read(cx, &mut buf),
-            Self::Owned(s) => Pin::new(s).poll_read(cx, &mut buf),
-        })?;
-        Poll::Ready(Ok(buf.filled().len()))
+    /// Reads into `buf`; zero bytes mean the end. `writer` is what it was split from.
+    pub(crate) fn poll_read(
+        &mut self,
+        writer: &WriteEnd,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Shared => writer.poll_read(cx, buf),
+            Self::Owned(s) => {
+                let mut buf = ReadBuf::new(buf);
+                ready!(Pin::new(s).poll_read(cx, &mut buf))?;
+                Poll::Ready(Ok(buf.filled().len()))
+            }
+        }
     }
 
     /// The stream that only the task can write to, if this is one.
     pub(crate) fn owned(&mut self) -> Option<Pin<&mut dyn OwnedStream>> {
         match self {
             Self::Owned(s) => Some(Pin::new(s.as_mut())),
-            Self::Tcp(_) | Self::Unix(_) => None,
+            Self::Shared => None,
         }
     }
 }
 
 /// The end that any thread may write to without waiting.
 pub(crate) enum WriteEnd {
-    Tcp(tcp::OwnedWriteHalf),
-    Unix(unix::OwnedWriteHalf),
+    Tcp(TcpStream),
+    Unix(UnixStream),
     /// Only the task can write.
     Task,
 }
@@ -185,11 +185,34 @@ impl WriteEnd {
         }
     }
 
+    /// Reads, as the socket's task, into `buf`.
+    fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let mut read = None;
+            let tried = match self {
+                Self::Tcp(s) => {
+                    ready!(s.poll_read_ready(cx))?;
+                    s.try_io(Interest::READABLE, || receive(s, buf, &mut read))
+                }
+                Self::Unix(s) => {
+                    ready!(s.poll_read_ready(cx))?;
+                    s.try_io(Interest::READABLE, || receive(s, buf, &mut read))
+                }
+                Self::Task => return Poll::Pending,
+            };
+            match (read, tried) {
+                (Some(n), _) => return Poll::Ready(Ok(n)),
+                (None, Err(e)) if e.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(e)),
+                (None, _) => {}
+            }
+        }
+    }
+
     /// Waits, as the socket's task, until the kernel takes bytes again.
     pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(s) => s.as_ref().poll_write_ready(cx),
-            Self::Unix(s) => s.as_ref().poll_write_ready(cx),
+            Self::Tcp(s) => s.poll_write_ready(cx),
+            Self::Unix(s) => s.poll_write_ready(cx),
             Self::Task => Poll::Pending,
         }
     }
@@ -201,8 +224,8 @@ impl WriteEnd {
     /// Tells the peer that nothing more will come.
     pub(crate) fn shutdown(&self) {
         let done = match self {
-            Self::Tcp(s) => SockRef::from(s.as_ref()).shutdown(Shutdown::Write),
-            Self::Unix(s) => SockRef::from(s.as_ref()).shutdown(Shutdown::Write),
+            Self::Tcp(s) => SockRef::from(s).shutdown(Shutdown::Write),
+            Self::Unix(s) => SockRef::from(s).shutdown(Shutdown::Write),
             Self::Task => Ok(()),
         };
         // A peer that is gone already needs no telling.
@@ -212,7 +235,15 @@ impl WriteEnd {
     /// Makes the coming close throw away what the kernel still holds for a peer that does not read.
     pub(crate) fn reset_on_close(&self) {
         if let Self::Tcp(s) = self {
-            drop(SockRef::from(s.as_ref()).set_linger(Some(std::time::Duration::ZERO)));
+            drop(SockRef::from(s).set_linger(Some(std::time::Duration::ZERO)));
         }
     }
+}
+
+/// Reads into `buf`, and says so in `read`. What does not fill `buf` was all that the kernel had: tokio is told of a failing read, so that
+/// it waits for more and none has to fail for that.
+fn receive(stream: &impl AsFd, buf: &mut [u8], read: &mut Option<usize>) -> io::Result<()> {
+    let n = (&*SockRef::from(stream)).read(buf)?;
+    *read = Some(n);
+    if 0 < n && n < buf.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
 }

@@ -203,7 +203,7 @@ impl<B: Behind> WakeUp<'_, B> {
             if !self.may_read() {
                 return None;
             }
-            match self.side.reader.poll_read(cx, buffer) {
+            match self.side.reader.poll_read(self.handle.writer(), cx, buffer) {
                 Poll::Pending => return None,
                 Poll::Ready(Ok(0)) => return Some(Closed::Vanished),
                 Poll::Ready(Err(error)) => return Some(Closed::Failed(error.kind())),
@@ -354,7 +354,7 @@ impl<B: Behind> WakeUp<'_, B> {
     /// Reads and ignores all but the peer's closing frame; `true` at the end of the stream.
     fn read_to_end(&mut self, buffer: &mut [u8], cx: &mut Context<'_>) -> bool {
         for _ in 0..READS {
-            match self.side.reader.poll_read(cx, buffer) {
+            match self.side.reader.poll_read(self.handle.writer(), cx, buffer) {
                 Poll::Pending => return false,
                 Poll::Ready(Ok(0) | Err(_)) => return true,
                 Poll::Ready(Ok(n)) => self.discard(&mut buffer[..n]),
@@ -436,7 +436,7 @@ mod tests {
 
     #[test]
     fn the_task_of_a_socket_stays_small() {
-        assert!(size_of::<Task<Nobody>>() <= 72, "{}", size_of::<Task<Nobody>>());
-        assert!(size_of::<Handle<()>>() <= 112, "{}", size_of::<Handle<()>>());
+        assert!(size_of::<Task<Nobody>>() <= 56, "{}", size_of::<Task<Nobody>>());
+        assert!(size_of::<Handle<()>>() <= 136, "{}", size_of::<Handle<()>>());
     }
 }
