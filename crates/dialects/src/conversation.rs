@@ -14,14 +14,14 @@ use crate::Dialects;
 use crate::arrival::{Arrival, Which};
 use crate::dialect::Dialect;
 use crate::sniff::Sniffer;
-use crate::turn::{Interpreter, Line, Turn};
+use crate::turn::{Interpreter, Line, Talk, Turn, Visit};
 
 /// One socket in a dialect, or in one that is not known yet.
 pub struct Conversation {
     dialects: Arc<Dialects>,
     line: Line,
     frames: Limiter,
-    interpreter: Box<dyn Interpreter>,
+    talk: Box<Talk>,
 }
 
 impl Conversation {
@@ -46,22 +46,18 @@ impl Conversation {
         out: &mut dyn Outputs,
     ) -> Self {
         let ns = Self::may_open(hub, &arrival);
-        let (dialect, interpreter): (_, Box<dyn Interpreter>) = match &arrival.which {
-            Which::One(dialect) => (Some(*dialect), dialect.interpreter()),
-            Which::Among(dialects) => (None, Box::new(Sniffer::new(dialects.clone()))),
-        };
-        let line = Line {
-            socket,
-            pass,
+        let visit = Visit {
             opened: now.at,
             ns: ns.clone().unwrap_or_else(|_| hub.rules().default_namespace.clone()),
-            arrival: Some(Box::new(arrival)),
-            dialect,
             parties: SmallVec::new(),
             naming: None,
-            over: false,
         };
-        let mut conversation = Self { dialects, line, frames: Limiter::default(), interpreter };
+        let (dialect, talk) = match &arrival.which {
+            Which::One(dialect) => (Some(*dialect), dialect.talk(visit)),
+            Which::Among(dialects) => (None, visit.interpreted_by(Sniffer::new(dialects.clone()))),
+        };
+        let line = Line { socket, pass, arrival: Some(Box::new(arrival)), dialect, over: false };
+        let mut conversation = Self { dialects, line, frames: Limiter::default(), talk };
         match ns {
             Ok(_) => conversation.opened(hub, now, out),
             Err(refusal) => conversation.refuse(refusal.code, out),
@@ -93,12 +89,12 @@ impl Conversation {
 
     /// When [`Received::Tick`] is due.
     pub fn next_deadline(&self) -> Option<Moment> {
-        if self.line.over { None } else { self.interpreter.deadline() }
+        if self.line.over { None } else { self.talk.interpreter.deadline() }
     }
 
     /// Whether an answer from outside is awaited, so that no more frames may be handed in.
     pub fn is_waiting(&self) -> bool {
-        self.line.naming.as_ref().is_some_and(|naming| naming.waiting.is_some())
+        self.talk.visit.naming.as_ref().is_some_and(|naming| naming.waiting.is_some())
     }
 
     /// The dialect, once it is known.
@@ -108,7 +104,7 @@ impl Conversation {
 
     /// The sessions that speak through this socket.
     pub fn parties(&self) -> &[Arc<Party>] {
-        &self.line.parties
+        &self.talk.visit.parties
     }
 
     fn text(&mut self, hub: &Hub, now: Now, text: Option<&str>, out: &mut dyn Outputs) {
@@ -133,11 +129,11 @@ impl Conversation {
     fn hear(&mut self, hub: &Hub, now: Now, text: &str, out: &mut dyn Outputs) {
         if let Some(dialect) = self.take_turn(hub, now, out, |interpreter, turn| interpreter.heard(turn, text)) {
             self.line.dialect = Some(dialect);
-            self.interpreter = dialect.interpreter();
+            self.talk = self.talk.succeeded_by(dialect);
             self.opened(hub, now, out);
             self.take_turn(hub, now, out, |interpreter, turn| interpreter.heard(turn, text));
         }
-        if let Some(naming) = self.line.naming.as_mut().filter(|naming| naming.asked.is_some()) {
+        if let Some(naming) = self.talk.visit.naming.as_mut().filter(|naming| naming.asked.is_some()) {
             naming.waiting.get_or_insert_with(|| text.into());
         }
     }
@@ -145,13 +141,13 @@ impl Conversation {
     /// The socket is open, and its interpreter is the one that it will keep, or the one that finds that out.
     fn opened(&mut self, hub: &Hub, now: Now, out: &mut dyn Outputs) {
         self.take_turn(hub, now, out, |interpreter, turn| interpreter.opened(turn));
-        if !self.interpreter.rereads_address() {
+        if !self.talk.interpreter.rereads_address() {
             self.line.arrival = None;
         }
     }
 
     fn claimed(&mut self, hub: &Hub, now: Now, claimed: Claimed, out: &mut dyn Outputs) {
-        let Some(naming) = self.line.naming.as_mut() else { return };
+        let Some(naming) = self.talk.visit.naming.as_mut() else { return };
         let (Some(name), Some(text)) = (naming.asked.take(), naming.waiting.take()) else { return };
         let answer = match claimed {
             Claimed::Yes => Ok(()),
@@ -186,8 +182,10 @@ impl Conversation {
         act: impl FnOnce(&mut dyn Interpreter, &mut Turn<'_>),
     ) -> Option<Dialect> {
         let was_over = self.line.over;
-        let mut turn = Turn { hub, dialects: &self.dialects, now, line: &mut self.line, out, successor: None };
-        act(&mut *self.interpreter, &mut turn);
+        let Self { dialects, line, talk, .. } = self;
+        let Talk { visit, interpreter } = &mut **talk;
+        let mut turn = Turn { hub, dialects, now, line, visit, out, successor: None };
+        act(interpreter, &mut turn);
         let successor = turn.successor;
         if self.line.over && !was_over {
             self.part(hub, now, out);
@@ -197,8 +195,22 @@ impl Conversation {
 
     /// Ends the sessions that spoke through this socket.
     fn part(&mut self, hub: &Hub, now: Now, out: &mut dyn Outputs) {
-        for party in std::mem::take(&mut self.line.parties) {
+        for party in std::mem::take(&mut self.talk.visit.parties) {
             hub.farewell(now, &party, self.line.socket, out);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peerjs::PeerJs;
+
+    #[test]
+    fn what_a_socket_takes_stays_small() {
+        // It lies in the socket's task, where a native connection takes as much.
+        assert!(size_of::<Conversation>() <= 80, "{}", size_of::<Conversation>());
+        // With eight bytes of its allocator's, a piece of memory is a multiple of sixteen.
+        assert!(size_of::<Talk<PeerJs>>() <= 120, "{}", size_of::<Talk<PeerJs>>());
     }
 }

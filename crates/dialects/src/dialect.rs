@@ -3,7 +3,7 @@
 use wigwag_hub::{DialectId, Party};
 use wigwag_wire::Foreign;
 
-use crate::turn::Interpreter;
+use crate::turn::{Talk, Visit};
 use crate::{manamesh, matchbox, peerjs, tom, tracker, trystero, volli, watchparty, yjs};
 
 /// A foreign protocol.
@@ -127,18 +127,18 @@ impl Dialect {
         }
     }
 
-    /// What understands it, for one socket.
-    pub(crate) fn interpreter(self) -> Box<dyn Interpreter> {
+    /// Begins to understand what is said on a socket.
+    pub(crate) fn talk(self, visit: Visit) -> Box<Talk> {
         match self {
-            Self::Volli => Box::<volli::Volli>::default(),
-            Self::ManaMesh => Box::<manamesh::ManaMesh>::default(),
-            Self::WatchParty => Box::<watchparty::WatchParty>::default(),
-            Self::Tom => Box::<tom::Tom>::default(),
-            Self::PeerJs => Box::<peerjs::PeerJs>::default(),
-            Self::Yjs => Box::<yjs::Yjs>::default(),
-            Self::Matchbox => Box::<matchbox::Matchbox>::default(),
-            Self::Tracker => Box::<tracker::Tracker>::default(),
-            Self::Trystero => Box::<trystero::Trystero>::default(),
+            Self::Volli => visit.interpreted_by(volli::Volli::default()),
+            Self::ManaMesh => visit.interpreted_by(manamesh::ManaMesh::default()),
+            Self::WatchParty => visit.interpreted_by(watchparty::WatchParty::default()),
+            Self::Tom => visit.interpreted_by(tom::Tom::default()),
+            Self::PeerJs => visit.interpreted_by(peerjs::PeerJs::default()),
+            Self::Yjs => visit.interpreted_by(yjs::Yjs::default()),
+            Self::Matchbox => visit.interpreted_by(matchbox::Matchbox::default()),
+            Self::Tracker => visit.interpreted_by(tracker::Tracker::default()),
+            Self::Trystero => visit.interpreted_by(trystero::Trystero::default()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One turn of a conversation: what an interpreter can do about what it just heard.
 
 use std::borrow::Cow;
+use std::mem::take;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -55,17 +56,43 @@ pub(crate) trait Interpreter: Send {
 pub(crate) struct Line {
     pub(crate) socket: SocketId,
     pub(crate) pass: Pass,
-    pub(crate) opened: Moment,
-    pub(crate) ns: Namespace,
     /// The address, as long as anybody may look at it.
     pub(crate) arrival: Option<Box<Arrival>>,
     /// The dialect, once it is known.
     pub(crate) dialect: Option<Dialect>,
+    pub(crate) over: bool,
+}
+
+/// What is done on it.
+pub(crate) struct Visit {
+    /// Since when.
+    pub(crate) opened: Moment,
+    pub(crate) ns: Namespace,
     /// The sessions that speak through it.
     pub(crate) parties: SmallVec<[Arc<Party>; 1]>,
     /// While the store is asked about a name.
     pub(crate) naming: Option<Box<Naming>>,
-    pub(crate) over: bool,
+}
+
+/// A visit and who interprets it: one piece of memory for both.
+pub(crate) struct Talk<I: ?Sized = dyn Interpreter> {
+    pub(crate) visit: Visit,
+    pub(crate) interpreter: I,
+}
+
+impl Visit {
+    /// Begins it.
+    pub(crate) fn interpreted_by<I: Interpreter + 'static>(self, interpreter: I) -> Box<Talk> {
+        Box::new(Talk { visit: self, interpreter })
+    }
+}
+
+impl Talk {
+    /// Goes on in this dialect.
+    pub(crate) fn succeeded_by(&mut self, dialect: Dialect) -> Box<Talk> {
+        let Visit { opened, ns, parties, naming } = &mut self.visit;
+        dialect.talk(Visit { opened: *opened, ns: ns.clone(), parties: take(parties), naming: naming.take() })
+    }
 }
 
 /// A name that the store is asked about.
@@ -95,6 +122,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) dialects: &'a Dialects,
     pub(crate) now: Now,
     pub(crate) line: &'a mut Line,
+    pub(crate) visit: &'a mut Visit,
     pub(crate) out: &'a mut dyn Outputs,
     /// Set by the sniffer: from here on, this one listens.
     pub(crate) successor: Option<Dialect>,
@@ -103,7 +131,7 @@ pub(crate) struct Turn<'a> {
 impl Turn<'_> {
     /// The namespace of this socket.
     pub(crate) fn ns(&self) -> &Namespace {
-        &self.line.ns
+        &self.visit.ns
     }
 
     /// The address that it asked for.
@@ -151,26 +179,26 @@ impl Turn<'_> {
         let Some(dialect) = self.line.dialect else { return Begun::Refused(Code::Internal.into()) };
         if id.form() == IdForm::Name {
             let answered =
-                self.line.naming.as_mut().and_then(|naming| naming.answered.take_if(|(name, _)| *name == id));
+                self.visit.naming.as_mut().and_then(|naming| naming.answered.take_if(|(name, _)| *name == id));
             match answered {
-                Some((_, Ok(()))) => self.line.naming = None,
+                Some((_, Ok(()))) => self.visit.naming = None,
                 Some((_, Err(code))) => {
-                    self.line.naming = None;
+                    self.visit.naming = None;
                     return Begun::Refused(code.into());
                 }
                 None => {
-                    let (socket, ns) = (self.line.socket, self.line.ns.clone());
-                    self.line.naming.get_or_insert_default().asked = Some(id.clone());
+                    let (socket, ns) = (self.line.socket, self.visit.ns.clone());
+                    self.visit.naming.get_or_insert_default().asked = Some(id.clone());
                     self.out.emit(Output::Ask(Ask::Free { socket, ns, name: id }));
                     return Begun::Later;
                 }
             }
         }
-        let Line { socket, opened, ref ns, .. } = *self.line;
-        let foreigner = Foreigner { ns: ns.clone(), id, dialect: dialect.id(), socket, opened, secret };
+        let (socket, opened, ns) = (self.line.socket, self.visit.opened, self.visit.ns.clone());
+        let foreigner = Foreigner { ns, id, dialect: dialect.id(), socket, opened, secret };
         match self.hub.welcome(self.now, &mut self.line.pass, foreigner, self.out) {
             Ok(party) => {
-                self.line.parties.push(party.clone());
+                self.visit.parties.push(party.clone());
                 Begun::Now(party)
             }
             Err(refusal) => {
@@ -200,7 +228,7 @@ impl Turn<'_> {
 
     /// Ends a session of this socket.
     pub(crate) fn end(&mut self, party: &Arc<Party>) {
-        self.line.parties.retain(|known| known.session != party.session);
+        self.visit.parties.retain(|known| known.session != party.session);
         self.hub.farewell(self.now, party, self.line.socket, self.out);
     }
 

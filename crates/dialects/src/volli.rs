@@ -217,7 +217,7 @@ impl Volli {
 fn discover(turn: &mut Turn<'_>, name: Option<Text<'_>>) {
     let Some(name) = name else { return fail(turn, MISSING) };
     let key = match PeerId::new(&name) {
-        Ok(id) => match turn.hub.look_up(turn.now, turn.line.pass.origin(), &turn.line.ns, &id) {
+        Ok(id) => match turn.hub.look_up(turn.now, turn.line.pass.origin(), &turn.visit.ns, &id) {
             Ok(Presence::Here) => key_of(turn, &id),
             Ok(_) => None,
             Err(refusal) => {

@@ -23,7 +23,7 @@ pub struct Now {
 
 impl Moment {
     /// Later than everything.
-    pub(crate) const NEVER: Self = Self(u64::MAX);
+    pub const NEVER: Self = Self(u64::MAX);
 }
 
 impl Add<u64> for Moment {

@@ -119,7 +119,7 @@ impl Calls {
                 }
                 continue;
             }
-            match turn.hub.look_up(turn.now, turn.line.pass.origin(), &turn.line.ns, &to) {
+            match turn.hub.look_up(turn.now, turn.line.pass.origin(), &turn.visit.ns, &to) {
                 Ok(_) => fail(turn, party, to.as_str()),
                 // Whoever misses too often is told, but no more often than the others.
                 Err(Refusal { retry_after, .. }) => self.fail_later(turn, to, retry_after.unwrap_or(0)),

@@ -68,11 +68,16 @@ pub(crate) struct Shared {
 struct Seat(Arc<AtomicU64>);
 
 /// One socket.
-#[derive(Default)]
 pub(crate) struct PeerJs {
     live: Option<Live>,
     /// When its silence will have lasted too long.
-    silent: Option<Moment>,
+    silent: Moment,
+}
+
+impl Default for PeerJs {
+    fn default() -> Self {
+        Self { live: None, silent: Moment::NEVER }
+    }
 }
 
 /// A peer that was let in and has not left.
@@ -123,7 +128,7 @@ impl Interpreter for PeerJs {
     }
 
     fn tick(&mut self, turn: &mut Turn<'_>) {
-        if self.silent.is_some_and(|due| due <= turn.now.at) {
+        if self.silent <= turn.now.at {
             return turn.hang_up();
         }
         if let Some(live) = &mut self.live {
@@ -133,7 +138,7 @@ impl Interpreter for PeerJs {
 
     fn deadline(&self) -> Option<Moment> {
         let call = self.live.as_ref().and_then(|live| live.calls.deadline());
-        self.silent.into_iter().chain(call).min()
+        call.into_iter().chain([self.silent]).min().filter(|due| *due != Moment::NEVER)
     }
 
     fn closed(&mut self, turn: &mut Turn<'_>) {
@@ -147,7 +152,7 @@ impl PeerJs {
     /// Only what a peer says keeps its socket: a browser answers pings for a page that is long frozen.
     fn listened(&mut self, turn: &Turn<'_>) {
         let limit = turn.dialects.settings().peerjs.alive_timeout_ms;
-        self.silent = (limit != 0).then(|| turn.now.at + limit);
+        self.silent = if limit == 0 { Moment::NEVER } else { turn.now.at + limit };
     }
 
     /// The peer gives its id up; its socket stays.
