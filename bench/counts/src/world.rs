@@ -101,8 +101,7 @@ impl World {
         let which = Which::One(Dialect::PeerJs);
         let arrival = Arrival { which, namespace: None, rest: String::new(), query: query.into() };
         let conversation = Conversation::open(
-            self.dialects.clone(),
-            &self.hub,
+            (&self.hub, &self.dialects),
             self.now,
             SocketId(socket as u64),
             pass,
@@ -154,10 +153,10 @@ impl World {
     }
 
     fn receive(&mut self, socket: usize, received: Received<'_>) -> Result<()> {
-        let (hub, now, ends) = (&self.hub, self.now, &mut self.ends);
+        let (hub, dialects, now, ends) = (&self.hub, &self.dialects, self.now, &mut self.ends);
         match &mut self.peers.get_mut(socket).context("no such peer")?.speaks {
             Speaks::Native(connection) => connection.handle(hub, now, received, ends),
-            Speaks::Foreign(conversation) => conversation.handle(hub, now, received, ends),
+            Speaks::Foreign(conversation) => conversation.handle((hub, dialects), now, received, ends),
         }
         Ok(())
     }

@@ -16,9 +16,11 @@ use crate::dialect::Dialect;
 use crate::sniff::Sniffer;
 use crate::turn::{Interpreter, Line, Talk, Turn, Visit};
 
+/// What all sockets share.
+type Around<'a> = (&'a Hub, &'a Dialects);
+
 /// One socket in a dialect, or in one that is not known yet.
 pub struct Conversation {
-    dialects: Arc<Dialects>,
     line: Line,
     frames: Limiter,
     talk: Box<Talk>,
@@ -37,8 +39,7 @@ impl Conversation {
 
     /// A socket has opened. `pass` is what [`Hub::admit`] gave.
     pub fn open(
-        dialects: Arc<Dialects>,
-        hub: &Hub,
+        (hub, dialects): Around<'_>,
         now: Now,
         socket: SocketId,
         pass: Pass,
@@ -47,39 +48,38 @@ impl Conversation {
     ) -> Self {
         let ns = Self::may_open(hub, &arrival);
         let visit = Visit {
-            opened: now.at,
             ns: ns.clone().unwrap_or_else(|_| hub.rules().default_namespace.clone()),
             parties: SmallVec::new(),
-            naming: None,
         };
         let (dialect, talk) = match &arrival.which {
             Which::One(dialect) => (Some(*dialect), dialect.talk(visit)),
             Which::Among(dialects) => (None, visit.interpreted_by(Sniffer::new(dialects.clone()))),
         };
-        let line = Line { socket, pass, arrival: Some(Box::new(arrival)), dialect, over: false };
-        let mut conversation = Self { dialects, line, frames: Limiter::default(), talk };
+        let line =
+            Line { socket, pass, opened: now.at, arrival: Some(Box::new(arrival)), dialect, naming: None, over: false };
+        let mut conversation = Self { line, frames: Limiter::default(), talk };
         match ns {
-            Ok(_) => conversation.opened(hub, now, out),
+            Ok(_) => conversation.opened((hub, dialects), now, out),
             Err(refusal) => conversation.refuse(refusal.code, out),
         }
         conversation
     }
 
     /// Takes in what happened to the socket.
-    pub fn handle(&mut self, hub: &Hub, now: Now, received: Received<'_>, out: &mut dyn Outputs) {
+    pub fn handle(&mut self, (hub, dialects): Around<'_>, now: Now, received: Received<'_>, out: &mut dyn Outputs) {
         match received {
-            Received::Text(text) => self.text(hub, now, Some(text), out),
-            Received::Binary(bytes) => self.text(hub, now, std::str::from_utf8(bytes).ok(), out),
+            Received::Text(text) => self.text((hub, dialects), now, Some(text), out),
+            Received::Binary(bytes) => self.text((hub, dialects), now, std::str::from_utf8(bytes).ok(), out),
             Received::Pong(_) => {}
-            Received::Claimed(claimed) => self.claimed(hub, now, claimed, out),
+            Received::Claimed(claimed) => self.claimed((hub, dialects), now, claimed, out),
             Received::Tick => {
                 if self.next_deadline().is_some_and(|due| due <= now.at) {
-                    self.take_turn(hub, now, out, |interpreter, turn| interpreter.tick(turn));
+                    self.take_turn((hub, dialects), now, out, |interpreter, turn| interpreter.tick(turn));
                 }
             }
             Received::Banned(prefix) => self.banned(hub, now, &prefix, out),
             Received::Closed => {
-                self.take_turn(hub, now, out, |interpreter, turn| interpreter.closed(turn));
+                self.take_turn((hub, dialects), now, out, |interpreter, turn| interpreter.closed(turn));
                 self.line.over = true;
                 self.part(hub, now, out);
                 hub.release(&mut self.line.pass);
@@ -94,7 +94,7 @@ impl Conversation {
 
     /// Whether an answer from outside is awaited, so that no more frames may be handed in.
     pub fn is_waiting(&self) -> bool {
-        self.talk.visit.naming.as_ref().is_some_and(|naming| naming.waiting.is_some())
+        self.line.naming.as_ref().is_some_and(|naming| naming.waiting.is_some())
     }
 
     /// The dialect, once it is known.
@@ -107,7 +107,7 @@ impl Conversation {
         &self.talk.visit.parties
     }
 
-    fn text(&mut self, hub: &Hub, now: Now, text: Option<&str>, out: &mut dyn Outputs) {
+    fn text(&mut self, (hub, dialects): Around<'_>, now: Now, text: Option<&str>, out: &mut dyn Outputs) {
         if self.line.over {
             return;
         }
@@ -119,35 +119,37 @@ impl Conversation {
         }
         match text {
             // One so deep that a receiver could choke on it counts as none.
-            Some(text) if depth_within(text, limits.json_depth) => self.hear(hub, now, text, out),
+            Some(text) if depth_within(text, limits.json_depth) => self.hear((hub, dialects), now, text, out),
             _ => {
-                self.take_turn(hub, now, out, |interpreter, turn| interpreter.garbled(turn));
+                self.take_turn((hub, dialects), now, out, |interpreter, turn| interpreter.garbled(turn));
             }
         }
     }
 
-    fn hear(&mut self, hub: &Hub, now: Now, text: &str, out: &mut dyn Outputs) {
-        if let Some(dialect) = self.take_turn(hub, now, out, |interpreter, turn| interpreter.heard(turn, text)) {
+    fn hear(&mut self, (hub, dialects): Around<'_>, now: Now, text: &str, out: &mut dyn Outputs) {
+        if let Some(dialect) =
+            self.take_turn((hub, dialects), now, out, |interpreter, turn| interpreter.heard(turn, text))
+        {
             self.line.dialect = Some(dialect);
             self.talk = self.talk.succeeded_by(dialect);
-            self.opened(hub, now, out);
-            self.take_turn(hub, now, out, |interpreter, turn| interpreter.heard(turn, text));
+            self.opened((hub, dialects), now, out);
+            self.take_turn((hub, dialects), now, out, |interpreter, turn| interpreter.heard(turn, text));
         }
-        if let Some(naming) = self.talk.visit.naming.as_mut().filter(|naming| naming.asked.is_some()) {
+        if let Some(naming) = self.line.naming.as_mut().filter(|naming| naming.asked.is_some()) {
             naming.waiting.get_or_insert_with(|| text.into());
         }
     }
 
     /// The socket is open, and its interpreter is the one that it will keep, or the one that finds that out.
-    fn opened(&mut self, hub: &Hub, now: Now, out: &mut dyn Outputs) {
-        self.take_turn(hub, now, out, |interpreter, turn| interpreter.opened(turn));
+    fn opened(&mut self, (hub, dialects): Around<'_>, now: Now, out: &mut dyn Outputs) {
+        self.take_turn((hub, dialects), now, out, |interpreter, turn| interpreter.opened(turn));
         if !self.talk.interpreter.rereads_address() {
             self.line.arrival = None;
         }
     }
 
-    fn claimed(&mut self, hub: &Hub, now: Now, claimed: Claimed, out: &mut dyn Outputs) {
-        let Some(naming) = self.talk.visit.naming.as_mut() else { return };
+    fn claimed(&mut self, (hub, dialects): Around<'_>, now: Now, claimed: Claimed, out: &mut dyn Outputs) {
+        let Some(naming) = self.line.naming.as_mut() else { return };
         let (Some(name), Some(text)) = (naming.asked.take(), naming.waiting.take()) else { return };
         let answer = match claimed {
             Claimed::Yes => Ok(()),
@@ -155,7 +157,7 @@ impl Conversation {
         };
         naming.answered = Some((name, answer));
         if !self.line.over {
-            self.hear(hub, now, &text, out);
+            self.hear((hub, dialects), now, &text, out);
         }
     }
 
@@ -176,13 +178,13 @@ impl Conversation {
     /// Lets the interpreter act; answers which one is to follow it.
     fn take_turn(
         &mut self,
-        hub: &Hub,
+        (hub, dialects): Around<'_>,
         now: Now,
         out: &mut dyn Outputs,
         act: impl FnOnce(&mut dyn Interpreter, &mut Turn<'_>),
     ) -> Option<Dialect> {
         let was_over = self.line.over;
-        let Self { dialects, line, talk, .. } = self;
+        let Self { line, talk, .. } = self;
         let Talk { visit, interpreter } = &mut **talk;
         let mut turn = Turn { hub, dialects, now, line, visit, out, successor: None };
         act(interpreter, &mut turn);
@@ -211,6 +213,6 @@ mod tests {
         // It lies in the socket's task, where a native connection takes as much.
         assert!(size_of::<Conversation>() <= 80, "{}", size_of::<Conversation>());
         // With eight bytes of its allocator's, a piece of memory is a multiple of sixteen.
-        assert!(size_of::<Talk<PeerJs>>() <= 120, "{}", size_of::<Talk<PeerJs>>());
+        assert!(size_of::<Talk<PeerJs>>() <= 104, "{}", size_of::<Talk<PeerJs>>());
     }
 }

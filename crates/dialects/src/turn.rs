@@ -56,22 +56,22 @@ pub(crate) trait Interpreter: Send {
 pub(crate) struct Line {
     pub(crate) socket: SocketId,
     pub(crate) pass: Pass,
+    /// Since when it is open.
+    pub(crate) opened: Moment,
     /// The address, as long as anybody may look at it.
     pub(crate) arrival: Option<Box<Arrival>>,
     /// The dialect, once it is known.
     pub(crate) dialect: Option<Dialect>,
+    /// While the store is asked about a name.
+    pub(crate) naming: Option<Box<Naming>>,
     pub(crate) over: bool,
 }
 
-/// What is done on it.
+/// Who speaks through it, and where.
 pub(crate) struct Visit {
-    /// Since when.
-    pub(crate) opened: Moment,
     pub(crate) ns: Namespace,
-    /// The sessions that speak through it.
+    /// The sessions.
     pub(crate) parties: SmallVec<[Arc<Party>; 1]>,
-    /// While the store is asked about a name.
-    pub(crate) naming: Option<Box<Naming>>,
 }
 
 /// A visit and who interprets it: one piece of memory for both.
@@ -90,8 +90,8 @@ impl Visit {
 impl Talk {
     /// Goes on in this dialect.
     pub(crate) fn succeeded_by(&mut self, dialect: Dialect) -> Box<Talk> {
-        let Visit { opened, ns, parties, naming } = &mut self.visit;
-        dialect.talk(Visit { opened: *opened, ns: ns.clone(), parties: take(parties), naming: naming.take() })
+        let Visit { ns, parties } = &mut self.visit;
+        dialect.talk(Visit { ns: ns.clone(), parties: take(parties) })
     }
 }
 
@@ -179,22 +179,22 @@ impl Turn<'_> {
         let Some(dialect) = self.line.dialect else { return Begun::Refused(Code::Internal.into()) };
         if id.form() == IdForm::Name {
             let answered =
-                self.visit.naming.as_mut().and_then(|naming| naming.answered.take_if(|(name, _)| *name == id));
+                self.line.naming.as_mut().and_then(|naming| naming.answered.take_if(|(name, _)| *name == id));
             match answered {
-                Some((_, Ok(()))) => self.visit.naming = None,
+                Some((_, Ok(()))) => self.line.naming = None,
                 Some((_, Err(code))) => {
-                    self.visit.naming = None;
+                    self.line.naming = None;
                     return Begun::Refused(code.into());
                 }
                 None => {
                     let (socket, ns) = (self.line.socket, self.visit.ns.clone());
-                    self.visit.naming.get_or_insert_default().asked = Some(id.clone());
+                    self.line.naming.get_or_insert_default().asked = Some(id.clone());
                     self.out.emit(Output::Ask(Ask::Free { socket, ns, name: id }));
                     return Begun::Later;
                 }
             }
         }
-        let (socket, opened, ns) = (self.line.socket, self.visit.opened, self.visit.ns.clone());
+        let (socket, opened, ns) = (self.line.socket, self.line.opened, self.visit.ns.clone());
         let foreigner = Foreigner { ns, id, dialect: dialect.id(), socket, opened, secret };
         match self.hub.welcome(self.now, &mut self.line.pass, foreigner, self.out) {
             Ok(party) => {

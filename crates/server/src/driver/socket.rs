@@ -90,7 +90,7 @@ impl Peer {
                 connection.is_waiting()
             }
             State::Foreign(conversation) => {
-                conversation.handle(hub, now, received, &mut carrier);
+                conversation.handle((hub, &self.driver.dialects), now, received, &mut carrier);
                 conversation.is_waiting()
             }
             State::Admitted(_) | State::Over => false,
@@ -114,8 +114,8 @@ impl Behind for Peer {
             self.state = match arrival {
                 None => State::Native(Connection::open(hub, now, id, pass, &mut carrier)),
                 Some(arrival) => {
-                    let dialects = self.driver.dialects.clone();
-                    State::Foreign(Conversation::open(dialects, hub, now, id, pass, arrival, &mut carrier))
+                    let around = (hub, &*self.driver.dialects);
+                    State::Foreign(Conversation::open(around, now, id, pass, arrival, &mut carrier))
                 }
             };
             carrier.finish();

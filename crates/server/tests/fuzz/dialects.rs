@@ -154,8 +154,8 @@ impl World {
         let rest = if what.is_empty() { "r".to_owned() } else { name };
         let arrival = Arrival { which: self.which.clone(), namespace: None, rest, query };
         let mut out = Vec::new();
-        let dialects = self.dialects.clone();
-        let conversation = Conversation::open(dialects, &self.hub, self.now, id, pass, arrival, &mut out);
+        let around = (&self.hub, &*self.dialects);
+        let conversation = Conversation::open(around, self.now, id, pass, arrival, &mut out);
         self.sockets.insert(number, Socket { id, conversation, closed: false });
         self.carry(out);
     }
@@ -167,7 +167,7 @@ impl World {
             return;
         }
         let mut out = Vec::new();
-        socket.conversation.handle(&self.hub, self.now, received, &mut out);
+        socket.conversation.handle((&self.hub, &self.dialects), self.now, received, &mut out);
         self.carry(out);
     }
 

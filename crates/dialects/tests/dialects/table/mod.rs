@@ -172,8 +172,8 @@ impl Table {
         let arrival = Arrival { which, namespace, rest: rest.to_owned(), query };
         let (id, pass) = self.place(name);
         let mut out = Vec::new();
-        let dialects = self.dialects.clone();
-        let conversation = Conversation::open(dialects, &self.hub, self.now, id, pass, arrival, &mut out);
+        let around = (&self.hub, &*self.dialects);
+        let conversation = Conversation::open(around, self.now, id, pass, arrival, &mut out);
         self.socket(id.0).machine = Some(Machine::Foreign(conversation));
         self.carry(out);
     }
@@ -192,7 +192,9 @@ impl Table {
         let mut out = Vec::new();
         match &mut machine {
             Machine::Native(connection) => connection.handle(&self.hub, self.now, received, &mut out),
-            Machine::Foreign(conversation) => conversation.handle(&self.hub, self.now, received, &mut out),
+            Machine::Foreign(conversation) => {
+                conversation.handle((&self.hub, &self.dialects), self.now, received, &mut out)
+            }
         }
         self.socket(number).machine = Some(machine);
         self.carry(out);
