@@ -48,7 +48,7 @@ fn an_idle_socket_is_small_and_stays_small_after_large_messages() {
     let idle = settled(SOCKETS) - before;
     let each = idle / SOCKETS as isize;
     println!("{each} bytes of heap for an idle socket, the table and tokio's part included");
-    assert!(each <= 1000, "{each} bytes");
+    assert!(each <= 700, "{each} bytes");
 
     clients.iter_mut().for_each(Client::echo);
     let after = settled(SOCKETS) - before;

@@ -59,15 +59,26 @@ pub(crate) mod flag {
 
 struct State<M> {
     out: Option<Box<Outbox>>,
-    mail: Vec<M>,
+    /// Mostly absent, behind one word.
+    mail: Option<Box<Mail<M>>>,
     waker: Option<Waker>,
-    /// Why the socket is closing, until the task has told it to the `Behind`.
-    why: Option<Closed>,
-    open: bool,
+    phase: Phase,
     /// Some batch has the socket on its list and will flush it.
     dirty: bool,
     /// It is among those that are written [later](super::later).
     later: bool,
+}
+
+struct Mail<M>(Vec<M>);
+
+/// How far a socket has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// It is closing, and the task has yet to tell the `Behind` why.
+    Closing(Closed),
+    /// The `Behind` knows.
+    Told,
 }
 
 /// Who shall write what is queued.
@@ -111,10 +122,9 @@ impl<M> Handle<M> {
             flags: AtomicU32::new(0),
             state: Mutex::new(State {
                 out: None,
-                mail: Vec::new(),
+                mail: None,
                 waker: None,
-                why: None,
-                open: true,
+                phase: Phase::Open,
                 dirty: false,
                 later: false,
             }),
@@ -154,17 +164,17 @@ impl<M> Handle<M> {
     /// Leaves mail and wakes the task; gives it back if the socket is closing.
     pub(crate) fn post(&self, mail: M) -> Result<(), M> {
         let mut state = self.state.lock();
-        if !state.open {
+        if !state.is_open() {
             return Err(mail);
         }
-        state.mail.push(mail);
+        state.mail.get_or_insert_with(|| Box::new(Mail(Vec::new()))).0.push(mail);
         self.set(flag::MAIL);
         state.wake();
         Ok(())
     }
 
     pub(crate) fn take_mail(&self) -> Vec<M> {
-        std::mem::take(&mut self.state.lock().mail)
+        self.state.lock().mail.take().map(|mail| mail.0).unwrap_or_default()
     }
 
     /// Queues one frame. Beyond `bound` bytes the socket is written to early, then cut.
@@ -177,7 +187,7 @@ impl<M> Handle<M> {
         tally: &mut Tally,
     ) -> Queued {
         let mut state = self.state.lock();
-        if !state.open {
+        if !state.is_open() {
             return Queued::Refused;
         }
         let frame = super::frame::frame_len(payload.len());
@@ -198,7 +208,7 @@ impl<M> Handle<M> {
     /// Queues the closing frame and begins to close; `false` if the socket was closing already.
     pub(crate) fn begin_close(&self, code: Option<u16>, reason: &str, why: Closed, tick: u32, when: Write) -> Queued {
         let mut state = self.state.lock();
-        if !state.open {
+        if !state.is_open() {
             return Queued::Refused;
         }
         let out = state.out.get_or_insert_with(Outbox::take);
@@ -209,7 +219,10 @@ impl<M> Handle<M> {
 
     /// Why the socket is closing; answers once.
     pub(crate) fn take_why(&self) -> Option<Closed> {
-        self.state.lock().why.take()
+        let mut state = self.state.lock();
+        let Phase::Closing(why) = state.phase else { return None };
+        state.phase = Phase::Told;
+        Some(why)
     }
 
     /// Writes what waits, without blocking; what cannot be written is left to the task.
@@ -292,7 +305,7 @@ impl<M> Handle<M> {
         let mut state = self.state.lock();
         state.drop_out();
         self.clear(flag::BLOCKED);
-        if state.open {
+        if state.is_open() {
             self.no_longer_open(&mut state, why, 0);
         }
     }
@@ -340,7 +353,7 @@ impl<M> Handle<M> {
 
     fn fail(&self, state: &mut MutexGuard<'_, State<M>>, kind: ErrorKind) {
         state.drop_out();
-        if state.open {
+        if state.is_open() {
             self.no_longer_open(state, Closed::Failed(kind), 0);
         }
         self.set(flag::ABORT);
@@ -348,8 +361,7 @@ impl<M> Handle<M> {
     }
 
     fn no_longer_open(&self, state: &mut MutexGuard<'_, State<M>>, why: Closed, tick: u32) {
-        state.open = false;
-        state.why = Some(why);
+        state.phase = Phase::Closing(why);
         self.last_read.store(tick, Ordering::Relaxed);
         self.set(flag::CLOSING);
         state.wake();
@@ -386,6 +398,10 @@ pub(crate) struct Bounds<'a> {
 const EARLY_WRITE: usize = 256 * 1024;
 
 impl<M> State<M> {
+    fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
     fn waiting(&self) -> usize {
         self.out.as_ref().map_or(0, |out| out.len())
     }

@@ -44,7 +44,7 @@ impl Stream {
     pub(crate) fn split(self) -> (ReadEnd, WriteEnd) {
         match self {
             Self::Tcp(stream) => (ReadEnd::Shared, WriteEnd::Tcp(stream)),
-            Self::Unix(stream) => (ReadEnd::Shared, WriteEnd::Unix(stream)),
+            Self::Unix(stream) => (ReadEnd::Shared, WriteEnd::Unix(Box::new(stream))),
             Self::Owned(stream) => (ReadEnd::Owned(stream), WriteEnd::Task),
         }
     }
@@ -170,7 +170,8 @@ impl ReadEnd {
 /// The end that any thread may write to without waiting.
 pub(crate) enum WriteEnd {
     Tcp(TcpStream),
-    Unix(UnixStream),
+    /// Boxed because few sockets are such, and this much smaller for it.
+    Unix(Box<UnixStream>),
     /// Only the task can write.
     Task,
 }

@@ -437,6 +437,8 @@ mod tests {
     #[test]
     fn the_task_of_a_socket_stays_small() {
         assert!(size_of::<Task<Nobody>>() <= 56, "{}", size_of::<Task<Nobody>>());
-        assert!(size_of::<Handle<()>>() <= 136, "{}", size_of::<Handle<()>>());
+        // With assertions, a stream remembers which event loop has it.
+        let more = if cfg!(debug_assertions) { 8 } else { 0 };
+        assert!(size_of::<Handle<()>>() <= 104 + more, "{}", size_of::<Handle<()>>());
     }
 }

@@ -193,7 +193,7 @@ impl Table {
         match &mut machine {
             Machine::Native(connection) => connection.handle(&self.hub, self.now, received, &mut out),
             Machine::Foreign(conversation) => {
-                conversation.handle((&self.hub, &self.dialects), self.now, received, &mut out)
+                conversation.handle((&self.hub, &self.dialects), self.now, received, &mut out);
             }
         }
         self.socket(number).machine = Some(machine);
