@@ -4,9 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
 use wigwag_dialects::{Arrival, Conversation, Dialect, Dialects, Settings, Which};
-use wigwag_hub::{Connection, Hub, Moment, Now, Origin, Output, Outputs, Received, Rules, SocketId, Wall};
+use wigwag_hub::{Connection, Frame, Hub, Moment, Now, Origin, Output, Outputs, Received, Rules, SocketId, Wall};
 use wigwag_wire::Limits;
 
 use crate::frame::{Decoder, Event, Kind, MessageLimits};
@@ -188,22 +187,22 @@ impl World {
 impl Outputs for Ends {
     fn emit(&mut self, output: Output) {
         match output {
-            Output::Send { socket, frame } => self.send(socket, &frame),
+            Output::Send { socket, frame } => self.send(socket, Frame::Shared(&frame)),
             Output::Mark { socket, count } => self.marks.push((socket.0 as usize, count)),
             _ => {}
         }
     }
 
-    fn send(&mut self, socket: SocketId, frame: &Bytes) {
+    fn send(&mut self, socket: SocketId, frame: Frame<'_>) {
         let socket = socket.0 as usize;
         let Some(outbox) = self.outboxes.get_mut(socket) else { return };
         if outbox.is_none() {
             self.dirty.push(socket);
         }
-        outbox.get_or_insert_with(Outbox::take).push(Kind::Text, frame);
+        outbox.get_or_insert_with(Outbox::take).push(Kind::Text, &frame);
         self.frames += 1;
         if self.listening {
-            self.last = Some(String::from_utf8_lossy(frame).into_owned());
+            self.last = Some(String::from_utf8_lossy(&frame).into_owned());
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rand_core::Rng;
 use smallvec::SmallVec;
 use wigwag_wire::event::{Ack, Done, ErrorEvent, Presence};
@@ -15,11 +16,11 @@ use wigwag_wire::{Device, Event, Namespace, PeerId, Refusal};
 use crate::admission::Origin;
 use crate::hub::Hub;
 use crate::ids::{DialectId, GroupKey, Party, SessionId};
-use crate::output::{Note, Outputs};
+use crate::output::{Frame, Note, Outputs};
 use crate::peers::Telling;
 use crate::rules::Rules;
 use crate::time::Now;
-use crate::voice::{Frames, RoomView, Scene};
+use crate::voice::{Frames, RoomView, Scene, with_scratch};
 
 /// The context of one input.
 pub(crate) struct Cx<'a> {
@@ -76,13 +77,14 @@ impl<'a, 'e> Spread<'a, 'e> {
         Self { event, room: Some(room), frames: SmallVec::new() }
     }
 
-    fn frames(&mut self, cx: &Cx<'_>, to: &Party) -> Frames {
-        if let Some((_, frames)) = self.frames.iter().find(|(dialect, _)| *dialect == to.dialect) {
-            return frames.clone();
-        }
-        let frames = cx.frames(self.event, to, self.room);
-        self.frames.push((to.dialect, frames.clone()));
-        frames
+    /// What it is for a party, and which event.
+    pub(crate) fn frames(&mut self, cx: &Cx<'_>, to: &Party) -> (&Frames, u8) {
+        let known = self.frames.iter().position(|(dialect, _)| *dialect == to.dialect);
+        let at = known.unwrap_or_else(|| {
+            self.frames.push((to.dialect, cx.frames(self.event, to, self.room)));
+            self.frames.len() - 1
+        });
+        (&self.frames[at].1, self.event.index())
     }
 }
 
@@ -93,20 +95,28 @@ impl Cx<'_> {
 
     /// Tells one session something. For group handlers: takes the lock of the session's shard.
     pub(crate) fn tell(&mut self, to: &Party, event: &Event<'_>) {
-        let frames = self.frames(event, to, None);
-        self.tell_frames(to.session, frames, event.index());
+        let (hub, session, index) = (self.hub, to.session, event.index());
+        with_scratch(|scratch| {
+            // What is long is written before the lock is taken.
+            if hub.write(event, to, scratch) {
+                let telling = Telling { frame: Frame::Lent(scratch), event: index, signal: None };
+                hub.peers(session).lock().tell(self, session, telling);
+            } else {
+                self.tell_frames(session, &self.frames(event, to, None), index);
+            }
+        });
     }
 
     /// Tells one session something about a room, which some dialects show whole.
     pub(crate) fn tell_about(&mut self, to: &Party, event: &Event<'_>, room: &dyn RoomView) {
         let frames = self.frames(event, to, Some(room));
-        self.tell_frames(to.session, frames, event.index());
+        self.tell_frames(to.session, &frames, event.index());
     }
 
     /// Tells one of many; the frame is written once per dialect.
     pub(crate) fn spread(&mut self, spread: &mut Spread<'_, '_>, to: &Party) {
-        let frames = spread.frames(self, to);
-        self.tell_frames(to.session, frames, spread.event.index());
+        let (frames, event) = spread.frames(self, to);
+        self.tell_frames(to.session, frames, event);
     }
 
     /// Answers a request that has nothing else to say; silent where the request had no `n`.
@@ -157,14 +167,9 @@ impl Cx<'_> {
     }
 
     /// Tells one session what is written already. Takes the lock of its shard.
-    pub(crate) fn tell_frames(&mut self, session: SessionId, frames: Frames, event: u8) {
-        if frames.is_empty() {
-            return;
-        }
-        let hub = self.hub;
-        let mut peers = hub.peers(session).lock();
-        for frame in frames {
-            peers.tell(self, session, Telling { frame, event, signal: None });
+    pub(crate) fn tell_frames(&mut self, session: SessionId, frames: &[Bytes], event: u8) {
+        if !frames.is_empty() {
+            self.hub.peers(session).lock().tell_all(self, session, frames, event);
         }
     }
 }

@@ -12,7 +12,7 @@ use wigwag_wire::event::{ErrorEvent, Lost, PresenceEvent};
 use wigwag_wire::{Code, Device, Event, Namespace, PeerId, Refusal, Request};
 
 use crate::admission::{Admission, Bans, Origin, Place};
-use crate::cx::{Cx, Later};
+use crate::cx::{Cx, Later, Spread};
 use crate::groups::Groups;
 use crate::ids::{GroupKey, GroupKind, Party, SessionId, SocketId};
 use crate::input::Input;
@@ -145,7 +145,7 @@ impl Hub {
     pub(crate) fn settle(&self, cx: &mut Cx<'_>) {
         while let Some(later) = cx.later.pop_front() {
             match later {
-                Later::Frames { to, frames, event } => cx.tell_frames(to, frames, event),
+                Later::Frames { to, frames, event } => cx.tell_frames(to, &frames, event),
                 Later::Ended { party, groups, watching } => {
                     for group in groups {
                         self.group(&group).lock().ended(cx, &party, &group);
@@ -165,9 +165,10 @@ impl Hub {
                     self.peers(to).lock().tell_own(cx, to, &Event::Error(ErrorEvent::new(n, &refusal)));
                 }
                 Later::Presence { ns, id, watchers, state, seen, revision } => {
-                    let event = PresenceEvent { id: &id, state, seen };
+                    let event = Event::Presence(PresenceEvent { id: &id, state, seen });
+                    let mut news = Spread::new(&event);
                     for watcher in watchers {
-                        if !self.peers(watcher).lock().told_presence(cx, watcher, revision, &event) {
+                        if !self.peers(watcher).lock().told_presence(cx, watcher, &id, (state, revision), &mut news) {
                             self.unwatch(cx, &ns, &id, watcher);
                         }
                     }
@@ -297,6 +298,11 @@ impl Hub {
 
     pub(crate) fn frames(&self, event: &Event<'_>, to: &Party, scene: Scene<'_>) -> Frames {
         self.voices.get(usize::from(to.dialect.0)).map_or_else(Frames::new, |voice| voice.frames(event, to, scene))
+    }
+
+    /// Writes what an event becomes for a party, if that is one frame and the dialect has a way to do so; otherwise `frames` says it.
+    pub(crate) fn write(&self, event: &Event<'_>, to: &Party, out: &mut Vec<u8>) -> bool {
+        self.voices.get(usize::from(to.dialect.0)).is_some_and(|voice| voice.write(event, to, out))
     }
 
     pub(crate) fn rng(&self) -> MutexGuard<'_, ChaCha12Rng> {

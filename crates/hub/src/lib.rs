@@ -29,7 +29,7 @@ pub use hub::Hub;
 pub use ids::{DialectId, GroupKey, GroupKind, Party, SessionId, SocketId};
 pub use input::Input;
 pub use limiter::{Limiter, Rate};
-pub use output::{Ask, Carry, CarryStatus, Keep, Naming, Note, Output, Outputs, Place};
+pub use output::{Ask, Carry, CarryStatus, Frame, Keep, Naming, Note, Output, Outputs, Place};
 pub use peers::{Counts, SessionFilter, SessionInfo};
 pub use rules::{IceRules, RoomRules, Rules};
 pub use sessions::{RestoreError, Snapshot};

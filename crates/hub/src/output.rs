@@ -1,5 +1,6 @@
 //! What the hub wants done: a closed list, in order, for the shell to carry out.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -49,6 +50,36 @@ pub enum Output {
         /// What became of it.
         status: CarryStatus,
     },
+}
+
+/// A frame that somebody else holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Frame<'a> {
+    /// Lent until the call returns.
+    Lent(&'a [u8]),
+    /// Shared by all who receive the same.
+    Shared(&'a Bytes),
+}
+
+impl Frame<'_> {
+    /// The frame for longer: shared if it can be, else copied.
+    pub fn keep(self) -> Bytes {
+        match self {
+            Self::Lent(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Shared(bytes) => bytes.clone(),
+        }
+    }
+}
+
+impl Deref for Frame<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Lent(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
 }
 
 /// A question that only the world outside the hub can answer.
@@ -173,9 +204,9 @@ pub trait Outputs {
     /// To be done, after everything emitted before.
     fn emit(&mut self, output: Output);
 
-    /// A frame for a socket, in its turn like everything emitted. For what only copies the bytes, another handle to them is a waste.
-    fn send(&mut self, socket: SocketId, frame: &Bytes) {
-        self.emit(Output::Send { socket, frame: frame.clone() });
+    /// A text frame for a socket, in its turn like everything emitted.
+    fn send(&mut self, socket: SocketId, frame: Frame<'_>) {
+        self.emit(Output::Send { socket, frame: frame.keep() });
     }
 
     /// To be counted.

@@ -1,6 +1,6 @@
 //! How events become frames. One voice per dialect; the native one writes each event as JSON.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -20,6 +20,12 @@ pub trait Voice: Send + Sync {
     /// The frames for an event. `to` is whom it is for; frames of an event that goes to many are written once per dialect, so they
     /// must not depend on `to` beyond the dialect. Called while locks are held, so it must not ask the hub anything.
     fn frames(&self, event: &Event<'_>, to: &Party, scene: Scene<'_>) -> Frames;
+
+    /// Appends what [`frames`](Voice::frames) answers, where that is one frame, to memory that is there already. `false`: nothing was
+    /// written, for the event is one that is not worth it.
+    fn write(&self, _event: &Event<'_>, _to: &Party, _out: &mut Vec<u8>) -> bool {
+        false
+    }
 }
 
 /// What an event does not say itself, for dialects that tell more.
@@ -56,21 +62,32 @@ pub struct Native;
 
 impl Voice for Native {
     fn frames(&self, event: &Event<'_>, _to: &Party, _scene: Scene<'_>) -> Frames {
-        SCRATCH.with_borrow_mut(|scratch| {
-            scratch.clear();
+        with_scratch(|scratch| {
             event.write(scratch);
-            let frame = Bytes::copy_from_slice(scratch);
-            if scratch.capacity() > SCRATCH_MAX {
-                *scratch = Vec::new();
-            }
-            Frames::from_buf([frame])
+            Frames::from_buf([Bytes::copy_from_slice(scratch)])
         })
+    }
+
+    fn write(&self, event: &Event<'_>, _to: &Party, out: &mut Vec<u8>) -> bool {
+        event.write(out);
+        true
     }
 }
 
+/// Lends empty memory of this thread to write a frame into: one that is kept is then copied into memory of its own size, allocated once.
+pub(crate) fn with_scratch<T>(write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    // Taken and not borrowed: whoever writes another frame meanwhile finds none, and makes do.
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    let written = write(&mut scratch);
+    if scratch.capacity() <= SCRATCH_MAX {
+        SCRATCH.set(scratch);
+    }
+    written
+}
+
 thread_local! {
-    /// Where frames are written first: one that lies in memory of its own size is allocated once and wastes nothing while it is held.
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// What is kept of it.

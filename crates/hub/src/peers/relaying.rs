@@ -12,7 +12,7 @@ use wigwag_wire::{Event, Limits, Refusal};
 
 use super::Peers;
 use super::receipt::Receipt;
-use super::telling::{Telling, Told};
+use super::telling::Told;
 use crate::admission::Origin;
 use crate::cx::{Cx, Later};
 use crate::hub::Hub;
@@ -78,7 +78,7 @@ impl Peers {
 
     /// Data for an id of this shard.
     fn relay(&mut self, cx: &mut Cx<'_>, who: &Party, origin: &Origin, relay: &Relay<'_>) -> Result<Delivery, Refusal> {
-        let receiver = self.receivers(&who.ns, &relay.to, Some(&relay.device)).first().and_then(|s| self.party(*s));
+        let receiver = self.receivers(&who.ns, &relay.to, Some(&relay.device)).first().copied();
         let Some(receiver) = receiver else {
             cx.hub.may_guess(cx.now.at, origin)?;
             cx.hub.missed(cx.now.at, origin);
@@ -86,8 +86,7 @@ impl Peers {
         };
         let event = Event::Relayed(Relayed { from: &who.id, device: &who.device, data: relay.data });
         // A dialect has no word for it.
-        let Some(frame) = cx.frames(&event, &receiver, None).pop() else { return Ok(Delivery::Absent) };
-        match self.tell(cx, receiver.session, Telling { frame, event: event.index(), signal: Some(Receipt::Relayed) }) {
+        match self.hand(cx, receiver, |_| event, Receipt::Relayed) {
             Told::Wired => Ok(Delivery::Delivered),
             Told::Held => Ok(Delivery::Stored),
             Told::Full => Err(Code::QueueFull.into()),

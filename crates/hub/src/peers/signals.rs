@@ -13,7 +13,7 @@ use super::asking::{Asked, What};
 use super::directory::{Address, AddressRef};
 use super::receipt::{Receipt, Shared};
 use super::stored::Record;
-use super::telling::{Telling, Told};
+use super::telling::Told;
 use crate::admission::Origin;
 use crate::cx::{Cx, Later};
 use crate::ids::{DialectId, Party, SessionId};
@@ -181,26 +181,22 @@ impl Peers {
         event: impl Fn(&Party) -> SignalEvent<'e>,
         receipt: Receipt,
     ) -> Told {
+        if !written.for_several {
+            return self.hand(cx, session, |to| Event::Signal(event(to)), receipt);
+        }
         let Some(party) = self.party(session) else { return Told::Nobody };
         let signal = event(&party);
         let (dialect, polite) = (party.dialect, signal.polite);
         let event = Event::Signal(signal);
-        let mut frames = match &written.last {
+        let frames = match &written.last {
             Some((d, p, frames)) if (*d, *p) == (dialect, polite) => frames.clone(),
             _ => {
                 let frames = cx.frames(&event, &party, None);
-                if written.for_several {
-                    written.last = Some((dialect, polite, frames.clone()));
-                }
+                written.last = Some((dialect, polite, frames.clone()));
                 frames
             }
         };
-        // A dialect without signals has no use for it.
-        let Some(frame) = frames.pop() else { return Told::Nobody };
-        for frame in frames {
-            self.tell(cx, session, Telling { frame, event: event.index(), signal: None });
-        }
-        self.tell(cx, session, Telling { frame, event: event.index(), signal: Some(receipt) })
+        self.hand_frames(cx, session, &frames, event.index(), receipt)
     }
 
     fn signal_absent(

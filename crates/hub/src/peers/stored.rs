@@ -20,7 +20,7 @@ use super::signals::{ack, refuse, signal_event};
 use super::telling::{Telling, Told, report_lost};
 use crate::cx::Cx;
 use crate::ids::{Party, SessionId};
-use crate::output::{Ask, Keep, Output};
+use crate::output::{Ask, Frame, Keep, Output};
 use crate::time::{Moment, Wall};
 
 /// A wall clock that was set back puts stored signals off by at least so many milliseconds.
@@ -336,7 +336,8 @@ impl Peers {
             }
         }
         let receipt = Receipt::Shared(Shared::new(stored.acked, Some(stored.clone())));
-        let told = self.tell(cx, party.session, Telling { frame, event: event.index(), signal: Some(receipt) });
+        let telling = Telling { frame: Frame::Shared(&frame), event: event.index(), signal: Some(receipt) };
+        let told = self.tell(cx, party.session, telling);
         if told == Told::Wired && !lasting {
             // It has no queue that would know.
             self.forget(cx, vec![stored.number], true);

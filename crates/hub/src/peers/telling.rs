@@ -11,12 +11,13 @@ use super::receipt::{Acked, Loss, Receipt};
 use super::session::Session;
 use crate::cx::{Cx, Later};
 use crate::ids::{Party, SessionId, SocketId};
-use crate::output::{Note, Output};
+use crate::output::{Frame, Note, Output};
 use crate::time::Moment;
+use crate::voice::with_scratch;
 
 /// What a session is told.
-pub(crate) struct Telling {
-    pub(crate) frame: Bytes,
+pub(crate) struct Telling<'a> {
+    pub(crate) frame: Frame<'a>,
     pub(crate) event: u8,
     /// For a signal and for what is relayed. To a session without a socket it is refused where it finds no room, and pushes nothing
     /// out; what is relayed is also where there is a socket.
@@ -38,7 +39,7 @@ pub(crate) enum Told {
 
 impl Peers {
     /// Tells a session something.
-    pub(crate) fn tell(&mut self, cx: &mut Cx<'_>, id: SessionId, telling: Telling) -> Told {
+    pub(crate) fn tell(&mut self, cx: &mut Cx<'_>, id: SessionId, telling: Telling<'_>) -> Told {
         let limits = &cx.hub.rules().limits;
         let Telling { frame, event, signal } = telling;
         let Some(session) = self.session_mut(id) else { return Told::Nobody };
@@ -47,7 +48,7 @@ impl Peers {
             // It ends with its socket, so there is nothing to hold.
             let Some(socket) = open else { return Told::Nobody };
             cx.out.note(Note::Event(dialect, event));
-            cx.out.send(socket, &frame);
+            cx.out.send(socket, frame);
             return Told::Wired;
         };
         // What is relayed has a share of its own: it takes no room from anything else, and pushes nothing out.
@@ -66,9 +67,9 @@ impl Peers {
         }
         cx.out.note(Note::Event(dialect, event));
         if let Some(socket) = socket {
-            cx.out.send(socket, &frame);
+            cx.out.send(socket, frame);
         }
-        resume.queue.push(Held { frame, receipt: signal.unwrap_or(Receipt::None) });
+        resume.queue.push(Held { frame: frame.keep(), receipt: signal.unwrap_or(Receipt::None) });
         if socket.is_some() {
             let wired = resume.queue.wire();
             self.forget(cx, wired, true);
@@ -84,10 +85,58 @@ impl Peers {
         Told::Held
     }
 
+    /// Hands a session a signal, or what is relayed.
+    pub(super) fn hand<'e>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: SessionId,
+        event: impl FnOnce(&Party) -> Event<'e>,
+        receipt: Receipt,
+    ) -> Told {
+        with_scratch(|scratch| {
+            let Some(session) = self.session(id) else { return Told::Nobody };
+            let party = &session.party;
+            let written = event(party);
+            let event = written.index();
+            if cx.hub.write(&written, party, scratch) {
+                return self.tell(cx, id, Telling { frame: Frame::Lent(scratch), event, signal: Some(receipt) });
+            }
+            let frames = cx.frames(&written, party, None);
+            self.hand_frames(cx, id, &frames, event, receipt)
+        })
+    }
+
+    /// The same where its frames are written already: the last of them is the one to be confirmed.
+    pub(super) fn hand_frames(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: SessionId,
+        frames: &[Bytes],
+        event: u8,
+        receipt: Receipt,
+    ) -> Told {
+        // A dialect without signals has no use for it.
+        let Some((last, before)) = frames.split_last() else { return Told::Nobody };
+        self.tell_all(cx, id, before, event);
+        self.tell(cx, id, Telling { frame: Frame::Shared(last), event, signal: Some(receipt) })
+    }
+
     /// Tells a session of this shard an event.
-    pub(super) fn tell_event(&mut self, cx: &mut Cx<'_>, party: &Party, event: &Event<'_>) {
-        for frame in cx.frames(event, party, None) {
-            self.tell(cx, party.session, Telling { frame, event: event.index(), signal: None });
+    pub(crate) fn tell_event(&mut self, cx: &mut Cx<'_>, party: &Party, event: &Event<'_>) {
+        let (id, index) = (party.session, event.index());
+        with_scratch(|scratch| {
+            if cx.hub.write(event, party, scratch) {
+                self.tell(cx, id, Telling { frame: Frame::Lent(scratch), event: index, signal: None });
+            } else {
+                self.tell_all(cx, id, &cx.frames(event, party, None), index);
+            }
+        });
+    }
+
+    /// Tells a session what is written already.
+    pub(crate) fn tell_all(&mut self, cx: &mut Cx<'_>, id: SessionId, frames: &[Bytes], event: u8) {
+        for frame in frames {
+            self.tell(cx, id, Telling { frame: Frame::Shared(frame), event, signal: None });
         }
     }
 

@@ -23,20 +23,57 @@ const MARK_ALONG_MS: u64 = 500;
 /// When sessions and ids are due.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    sessions: BTreeSet<(Moment, SessionId)>,
-    ids: BTreeSet<(Moment, Address)>,
+    sessions: Agenda<SessionId>,
+    ids: Agenda<Address>,
+}
+
+/// Entries by their time. When the first is due is asked far more often than it changes, so that is written down.
+#[derive(Debug)]
+struct Agenda<T> {
+    entries: BTreeSet<(Moment, T)>,
+    first: Moment,
+}
+
+impl<T: Ord> Default for Agenda<T> {
+    fn default() -> Self {
+        Self { entries: BTreeSet::new(), first: Moment::NEVER }
+    }
+}
+
+impl<T: Ord> Agenda<T> {
+    fn insert(&mut self, at: Moment, of: T) {
+        self.entries.insert((at, of));
+        self.first = self.first.min(at);
+    }
+
+    fn remove(&mut self, entry: &(Moment, T)) {
+        self.entries.remove(entry);
+        self.look();
+    }
+
+    /// Takes out one that is due.
+    fn pop_due(&mut self, now: Moment) -> Option<T> {
+        if self.first > now {
+            return None;
+        }
+        let popped = self.entries.pop_first();
+        self.look();
+        popped.map(|(_, of)| of)
+    }
+
+    fn look(&mut self) {
+        self.first = self.entries.first().map_or(Moment::NEVER, |(at, _)| *at);
+    }
 }
 
 impl Timers {
     fn next(&self) -> Option<Moment> {
-        let session = self.sessions.first().map(|(at, _)| *at);
-        let id = self.ids.first().map(|(at, _)| *at);
-        session.into_iter().chain(id).min()
+        Some(self.sessions.first.min(self.ids.first)).filter(|first| *first != Moment::NEVER)
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.sessions.len() + self.ids.len()
+        self.sessions.entries.len() + self.ids.entries.len()
     }
 
     /// Sees to it that a session is looked at by the time of its deadline.
@@ -45,7 +82,7 @@ impl Timers {
         if deadline < session.timer {
             self.drop_session(session);
             session.timer = deadline;
-            self.sessions.insert((deadline, session.party.session));
+            self.sessions.insert(deadline, session.party.session);
         }
     }
 
@@ -61,13 +98,13 @@ impl Timers {
         if at < *timer {
             self.drop_id(*timer, address);
             *timer = at;
-            self.ids.insert((at, address.clone()));
+            self.ids.insert(at, address.clone());
         }
     }
 
     /// The ids that something waits for.
     pub(super) fn ids(&self) -> impl Iterator<Item = &Address> {
-        self.ids.iter().map(|(_, address)| address)
+        self.ids.entries.iter().map(|(_, address)| address)
     }
 
     /// Nothing waits for an id any more.
@@ -82,10 +119,10 @@ impl Peers {
     /// Does what is due.
     pub(crate) fn tick(&mut self, cx: &mut Cx<'_>) {
         let now = cx.now.at;
-        while let Some((_, id)) = pop_due(&mut self.timers.sessions, now) {
+        while let Some(id) = self.timers.sessions.pop_due(now) {
             self.session_due(cx, id);
         }
-        while let Some((_, address)) = pop_due(&mut self.timers.ids, now) {
+        while let Some(address) = self.timers.ids.pop_due(now) {
             self.id_due(cx, &address);
         }
         self.give_up(cx);
@@ -143,10 +180,6 @@ impl Peers {
             cx.out.emit(Output::Mark { socket, count });
         }
     }
-}
-
-fn pop_due<T: Ord>(timers: &mut BTreeSet<(Moment, T)>, now: Moment) -> Option<(Moment, T)> {
-    timers.first().is_some_and(|(at, _)| *at <= now).then(|| timers.pop_first()).flatten()
 }
 
 impl Timed for Peers {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 use wigwag_wire::code::Code;
-use wigwag_wire::event::{Done, Presence, PresenceEvent};
+use wigwag_wire::event::{Done, Presence};
 use wigwag_wire::limits::is_full;
 use wigwag_wire::{Event, Namespace, PeerId, Refusal};
 
@@ -13,7 +13,7 @@ use super::Peers;
 use super::directory::Address;
 use super::session::Watching;
 use crate::admission::Origin;
-use crate::cx::{Cx, Later};
+use crate::cx::{Cx, Later, Spread};
 use crate::ids::{Party, SessionId};
 
 impl Peers {
@@ -109,18 +109,18 @@ impl Peers {
         &mut self,
         cx: &mut Cx<'_>,
         watcher: SessionId,
-        revision: u64,
-        event: &PresenceEvent<'_>,
+        id: &PeerId,
+        (state, revision): (Presence, u64),
+        news: &mut Spread<'_, '_>,
     ) -> bool {
         let Some(session) = self.session_mut(watcher) else { return false };
-        let watching =
-            session.rare.as_deref_mut().and_then(|rare| rare.watching.iter_mut().find(|w| w.id == *event.id));
+        let watching = session.rare.as_deref_mut().and_then(|rare| rare.watching.iter_mut().find(|w| w.id == *id));
         let Some(watching) = watching else { return false };
         if watching.revision < revision {
             watching.revision = revision;
-            watching.told = Some(event.state);
-            let party = session.party.clone();
-            self.tell_event(cx, &party, &Event::Presence(event.clone()));
+            watching.told = Some(state);
+            let (frames, event) = news.frames(cx, &session.party);
+            self.tell_all(cx, watcher, frames, event);
         }
         true
     }

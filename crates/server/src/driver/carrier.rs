@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use wigwag_hub::{Ask, CarryStatus, Claimed, DialectId, Input, Keep, Naming, Note, Output, Outputs, SocketId};
+use wigwag_hub::{Ask, CarryStatus, Claimed, DialectId, Frame, Input, Keep, Naming, Note, Output, Outputs, SocketId};
 use wigwag_wire::code::Code;
 use wigwag_wire::request::NameOp;
 use wigwag_wire::{Namespace, PeerId};
@@ -49,7 +48,7 @@ impl<'a, 'b> Carrier<'a, 'b> {
 impl Outputs for Carrier<'_, '_> {
     fn emit(&mut self, output: Output) {
         match output {
-            Output::Send { socket, frame } => self.send(socket, &frame),
+            Output::Send { socket, frame } => self.send(socket, Frame::Shared(&frame)),
             Output::Mark { socket, count } => {
                 self.batch.ping(socket, count.to_string().as_bytes());
             }
@@ -66,8 +65,8 @@ impl Outputs for Carrier<'_, '_> {
         }
     }
 
-    fn send(&mut self, socket: SocketId, frame: &Bytes) {
-        self.batch.send(socket, frame);
+    fn send(&mut self, socket: SocketId, frame: Frame<'_>) {
+        self.batch.send(socket, &frame);
     }
 
     fn note(&mut self, note: Note) {

@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 use wigwag_hub::SocketId;
 
@@ -50,12 +49,12 @@ impl<'a, M> Batch<'a, M> {
     ///
     /// A socket for which more than [`NetLimits::queue_bytes`](super::NetLimits::queue_bytes)
     /// would wait is cut as a slow reader.
-    pub fn send(&mut self, to: SocketId, text: &Bytes) -> bool {
+    pub fn send(&mut self, to: SocketId, text: &[u8]) -> bool {
         self.append(to, Kind::Text, text)
     }
 
     /// Queues a binary message.
-    pub fn send_binary(&mut self, to: SocketId, bytes: &Bytes) -> bool {
+    pub fn send_binary(&mut self, to: SocketId, bytes: &[u8]) -> bool {
         self.append(to, Kind::Binary, bytes)
     }
 

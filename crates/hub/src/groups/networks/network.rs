@@ -254,7 +254,7 @@ impl Network {
         let others = from.iter().zip(&written[at].1).filter(|(of, _)| of.session != to.session);
         let frames: Frames = others.flat_map(|(_, frames)| frames.iter().cloned()).collect();
         let event = Event::Beats(Beats { network: &self.name, from: &[] });
-        cx.tell_frames(to.session, frames, event.index());
+        cx.tell_frames(to.session, &frames, event.index());
     }
 
     /// Everyone knows everything.
