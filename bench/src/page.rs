@@ -19,7 +19,7 @@ pub(crate) fn write(book: &Book, sizes: &Sizes, took: Duration, is_whole: bool) 
     let _ = writeln!(
         page,
         "\nMeasured on {}, in {} that took {:.0} minutes. The server ran on one core and the load on another, unless a line says otherwise. \
-         A figure is the median of its rounds; a ratio is the median of the ratios within each round, so that what slows the machine down for a while slows both.\n",
+         A figure is the median of its turns; a ratio is the median of the ratios within each turn, so that what slows the machine down for a while slows both.\n",
         machine(),
         if sizes.rounds == 1 { "one round".to_owned() } else { format!("{} rounds", sizes.rounds) },
         (took.as_secs_f64() / 60.0).max(1.0),
@@ -65,7 +65,7 @@ const METHOD: &str = "
 - A call is 22 messages between two registered peers: an offer and an answer of 2,300 bytes, and ten candidates of 300 bytes each way. *Sparse*: each message waits for the one before it. \
 *Burst*: an offer and its candidates in one write, as browsers send them. Eight calls are being set up at any time, unless calls begin by the clock.
 - CPU is what the server's threads spent in user code and in the kernel, as the scheduler counts it in nanoseconds. System calls are counted by `perf` at the kernel's own tracepoint.
-- Latency is from writing a message to its arrival; for the first message of a call from when it was due, whether or not the load came to it in time.
+- Latency is from writing a message to its arrival; for the first message of a call from when it was due, whether or not the load came to it in time. Each server is loaded for a second in its turn; a percentile is one of such a second, and the median of these is shown.
 - Bytes are the growth of resident memory over the sockets that were opened, divided by their number. The kernel's own memory for a socket is beside that, and counted beside the small server.
 - What is left: native peers say `bye` and the others just close; 2 seconds later resident memory is compared with that before they came.
 - A join is counted with everything that it causes: the newcomer is told of all members, and all members of it. For presence, everybody watches one peer that goes and comes back.

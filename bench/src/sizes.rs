@@ -14,6 +14,9 @@ pub(crate) struct Sizes {
     /// Calls per second that are offered.
     pub(crate) rates: Vec<usize>,
     pub(crate) seconds: Duration,
+    /// How often each server has its turn in a round where they are compared side by side, and how long a turn by the clock is.
+    pub(crate) turns: usize,
+    pub(crate) turn: Duration,
     /// Sockets in all, at which growth is looked at.
     pub(crate) growth: Vec<usize>,
     /// Sockets that do nothing.
@@ -41,6 +44,8 @@ impl Sizes {
             bursts: 20_000,
             rates: vec![300, 2_500],
             seconds: Duration::from_secs(3),
+            turns: 5,
+            turn: Duration::from_secs(1),
             growth: vec![1_000, 8_000, 15_000],
             idle: 10_000,
             settle: Duration::from_secs(2),
@@ -60,6 +65,7 @@ impl Sizes {
             calls: 2_000,
             bursts: 8_000,
             seconds: Duration::from_secs(1),
+            turns: 1,
             growth: vec![1_000, 8_000],
             idle: 2_000,
             repeats: 10,
@@ -78,6 +84,8 @@ impl Sizes {
             bursts: 20,
             rates: vec![100],
             seconds: Duration::from_millis(100),
+            turns: 2,
+            turn: Duration::from_millis(100),
             growth: vec![8, 16],
             idle: 16,
             settle: Duration::from_millis(10),

@@ -11,9 +11,18 @@ use crate::sizes::Sizes;
 /// Calls that are being set up at the same time where there is no clock.
 const AT_ONCE: usize = 8;
 
-/// CPU per message, system calls, latency at offered rates.
+/// A server, and who is connected to it.
+struct Stand {
+    subject: Subject,
+    server: Server,
+    crowd: Crowd,
+}
+
+/// CPU per message, system calls, latency at offered rates. All servers stand side by side and are loaded one at a time, in turns: who
+/// is compared is measured within seconds, and whatever slows the machine for a while spoils few of many turns.
 pub(crate) fn relayed(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<()> {
     use Subject::{Bare, Gather, Guest, Keyed, Node, PeerJs, Usual};
+    let mut stands = Vec::new();
     for subject in [Bare, Guest, Gather, Keyed, PeerJs, Node, Usual] {
         if let Some(why) = stage.missing(subject) {
             book.lack(format!("{}: {why}", subject.name()));
@@ -24,28 +33,44 @@ pub(crate) fn relayed(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<(
         crowd.open(sizes.sockets, 64)?;
         // The first run finds everything cold and is not counted.
         closed(&mut crowd, Rhythm::Sparse, sizes.calls / 2)?;
-        for (figure, rhythm, calls) in [("sparse", Rhythm::Sparse, sizes.calls), ("burst", Rhythm::Burst, sizes.bursts)]
-        {
-            let us = per_message(&server, &mut crowd, rhythm, calls)?;
-            book.add(figure, subject, sizes.sockets, us);
-        }
-        for (figure, rhythm) in [("calls sparse", Rhythm::Sparse), ("calls burst", Rhythm::Burst)] {
+        stands.push(Stand { subject, server, crowd });
+    }
+    for (figure, rhythm, calls) in [("sparse", Rhythm::Sparse, sizes.calls), ("burst", Rhythm::Burst, sizes.bursts)] {
+        in_turns(&mut stands, sizes, |Stand { subject, server, crowd }| {
+            let us = per_message(server, crowd, rhythm, (calls / sizes.turns as u64).max(1))?;
+            book.add(figure, *subject, sizes.sockets, us);
+            Ok(())
+        })?;
+    }
+    for (figure, rhythm) in [("calls sparse", Rhythm::Sparse), ("calls burst", Rhythm::Burst)] {
+        for Stand { subject, server, crowd } in &mut stands {
             let counter = Calls::count(server.pid());
-            let ran = closed(&mut crowd, rhythm, sizes.calls / 4)?;
+            let ran = closed(crowd, rhythm, sizes.calls / 4)?;
             match counter.and_then(Calls::end) {
-                Some(count) => book.add(figure, subject, sizes.sockets, count / ran.messages as f64),
+                Some(count) => book.add(figure, *subject, sizes.sockets, count / ran.messages as f64),
                 None => book.lack("system calls per message: `perf stat` counts none here".to_owned()),
             }
         }
-        precise_timers();
-        for rate in &sizes.rates {
-            let (us, ran) = server.worked(|| offered(&mut crowd, *rate, sizes))?;
-            book.add("open", subject, *rate, us / ran.messages as f64);
+    }
+    precise_timers();
+    for rate in &sizes.rates {
+        in_turns(&mut stands, sizes, |Stand { subject, server, crowd }| {
+            let (us, ran) = server.worked(|| offered(crowd, *rate, sizes))?;
+            book.add("open", *subject, *rate, us / ran.messages as f64);
             for (figure, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
-                book.add(figure, subject, *rate, ran.latency.us(share));
+                book.add(figure, *subject, *rate, ran.latency.us(share));
             }
-        }
-        crowd.check()?;
+            Ok(())
+        })?;
+    }
+    stands.iter().try_for_each(|stand| stand.crowd.check())
+}
+
+/// Does it with each in turn, now from the first and now from the last, so that none always comes after the same one.
+fn in_turns(stands: &mut [Stand], sizes: &Sizes, mut does: impl FnMut(&mut Stand) -> Result<()>) -> Result<()> {
+    for _ in 0..sizes.turns {
+        stands.iter_mut().try_for_each(&mut does)?;
+        stands.reverse();
     }
     Ok(())
 }
@@ -82,10 +107,10 @@ pub(crate) fn growth(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<()
 }
 
 /// Calls by the clock.
-pub(super) fn offered(crowd: &mut Crowd, rate: usize, sizes: &Sizes) -> Result<Ran> {
+fn offered(crowd: &mut Crowd, rate: usize, sizes: &Sizes) -> Result<Ran> {
     let peers = 0..sizes.sockets.min(crowd.len());
     let mut plan = Plan::calls(peers, Rhythm::Sparse, Pace::PerSecond(rate as f64), u64::MAX);
-    plan.time = sizes.seconds;
+    plan.time = sizes.turn;
     whole(run(crowd, &plan, |_, _| true)?)
 }
 

@@ -336,11 +336,11 @@ fn much_unconfirmed_is_marked_at_once() {
     world.send(&alice, signal(None, &bob.id, "x".repeat(1_000)));
     assert_eq!(world.marks(&bob), [1]);
     world.take(&bob);
-    // However large the queue may be: 16 KiB.
+    // However large the queue may be: 32 KiB.
     let mut world = World::new();
     let (alice, bob) = (world.keyed(1), world.keyed(2));
     for _ in 0..9 {
-        world.send(&alice, signal(None, &bob.id, "x".repeat(4_000)));
+        world.send(&alice, signal(None, &bob.id, "x".repeat(8_000)));
     }
     assert_eq!(world.marks(&bob), [4, 8]);
     world.take(&bob);

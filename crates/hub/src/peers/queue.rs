@@ -9,7 +9,7 @@ use super::receipt::Receipt;
 
 /// What is told without a mark at most. Confirmed early, memory is free again while it is still in a cache: without a bound of so few
 /// bytes, a busy server holds a second of all that it relays.
-const UNMARKED_BYTES: u64 = 16 * 1024;
+const UNMARKED_BYTES: u64 = 32 * 1024;
 
 /// One counted frame.
 #[derive(Debug)]
