@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use wigwag_hub::{Frames, Party, RoomView, Scene, Voice};
 use wigwag_wire::event::{Left, MemberChange};
+use wigwag_wire::raw::Content;
 use wigwag_wire::request::RoomOnly;
 use wigwag_wire::{Event, Namespace, PeerId, Request, RoomName};
 
@@ -108,7 +109,7 @@ impl ManaMesh {
             self.forget_room(turn);
             return turn.answer(error(NOT_IN_A_ROOM));
         };
-        let frame = relayed(own, &party.id, payload);
+        let frame = relayed(own, &party.id, payload.into());
         for to in receivers {
             // Who is just gone is passed over in silence, as the dialect has it.
             let _ = turn.signal(party, to.as_str(), everybodys, payload, &frame);
@@ -167,7 +168,7 @@ struct Relayed<'a> {
     r#type: &'a str,
     #[serde(rename = "peerId")]
     peer: &'a PeerId,
-    payload: &'a RawValue,
+    payload: Content<'a>,
 }
 
 #[derive(Serialize)]
@@ -221,7 +222,7 @@ fn seats(scene: Scene<'_>, id: &PeerId) -> usize {
     seats
 }
 
-fn relayed(kind: &str, from: &PeerId, payload: &RawValue) -> String {
+fn relayed(kind: &str, from: &PeerId, payload: Content<'_>) -> String {
     // Serialising texts and what was JSON already cannot fail.
     serde_json::to_string(&Relayed { r#type: kind, peer: from, payload }).unwrap_or_default()
 }

@@ -151,7 +151,7 @@ impl Voice for MatchboxVoice {
                 Some(told) => Frames::from_iter([told.to_owned().into()]),
                 None => {
                     let sender = ids::of_member(&to.ns, signal.from, signal.device);
-                    let inward = signals::inward(signal.kind, signal.data);
+                    let inward = signal.data.raw().map(|data| signals::inward(signal.kind, data)).unwrap_or_default();
                     inward.iter().map(|data| frame(&Told::Signal { sender, data })).collect()
                 }
             },

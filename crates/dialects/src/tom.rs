@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use wigwag_hub::{Frames, Party, Scene, Voice};
 use wigwag_wire::event::{Delivery, Node};
 use wigwag_wire::id::Kind;
+use wigwag_wire::raw::Content;
 use wigwag_wire::request::{NetworkJoin, NetworkOnly, ROLES_MAX, Role};
 use wigwag_wire::{Code, Event, Foreign, NetworkName, PeerId, Request};
 
@@ -131,7 +132,7 @@ struct Signalled<'a> {
     r#type: &'a str,
     from: &'a PeerId,
     to: &'a PeerId,
-    payload: &'a RawValue,
+    payload: Content<'a>,
 }
 
 #[derive(Serialize)]

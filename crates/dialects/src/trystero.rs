@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use wigwag_hub::{Frames, Party, Scene, Voice};
+use wigwag_wire::raw::Content;
 use wigwag_wire::request::{Publish, Topics};
 use wigwag_wire::{Event, Foreign, Request};
 
@@ -35,7 +36,7 @@ struct Message<'a> {
 #[derive(Serialize)]
 struct Relayed<'a> {
     topic: &'a str,
-    payload: &'a RawValue,
+    payload: Content<'a>,
 }
 
 impl Interpreter for Trystero {
@@ -50,9 +51,10 @@ impl Interpreter for Trystero {
             ("subscribe", _) => turn.request(party, &Request::Subscribe(Topics { topics: vec![name] })),
             ("unsubscribe", _) => turn.request(party, &Request::Unsubscribe(Topics { topics: vec![name] })),
             ("publish", Some(payload)) => {
-                let relayed = serde_json::to_string(&Relayed { topic: &message.topic, payload }).unwrap_or_default();
+                let relayed = serde_json::to_string(&Relayed { topic: &message.topic, payload: payload.into() })
+                    .unwrap_or_default();
                 let foreign = Some(Foreign { dialect: Dialect::Trystero.id().0, frame: &relayed });
-                let publish = Publish { topic: Cow::Borrowed(name.as_str()), data: payload, foreign };
+                let publish = Publish { topic: Cow::Borrowed(name.as_str()), data: payload.into(), foreign };
                 turn.request(party, &Request::Publish(publish))
             }
             _ => Ok(()),

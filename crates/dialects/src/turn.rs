@@ -293,7 +293,7 @@ impl Turn<'_> {
         }
         let foreign = Some(Foreign { dialect: party.dialect.0, frame });
         let (to, device, kind) = (Cow::Borrowed(to), device.map(Cow::Borrowed), Cow::Borrowed(kind));
-        let signal = Signal { to, device, kind, data, store: 0, foreign };
+        let signal = Signal { to, device, kind, data: data.into(), store: 0, foreign };
         let who = (party, self.line.socket, self.line.pass.origin());
         let sent = self.hub.send(self.now, who, &signal, self.out);
         if let Err(refusal) = &sent {

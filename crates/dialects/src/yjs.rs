@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use wigwag_hub::{Frames, Party, Scene, Voice};
+use wigwag_wire::raw::Content;
 use wigwag_wire::request::{Publish, Topics};
 use wigwag_wire::{Event, Foreign, Request, Topic};
 
@@ -62,7 +62,7 @@ impl Yjs {
         let Ok(party) = turn.unnamed(&mut self.party) else { return };
         let topic: Topic = topic(&word);
         let foreign = Some(Foreign { dialect: Dialect::Yjs.id().0, frame: data.get() });
-        let publish = Publish { topic: Cow::Borrowed(topic.as_str()), data, foreign };
+        let publish = Publish { topic: Cow::Borrowed(topic.as_str()), data: data.into(), foreign };
         let _ = turn.request(party, &Request::Publish(publish));
     }
 }
@@ -75,7 +75,7 @@ pub(crate) struct YjsVoice;
 struct Foreigners<'a> {
     r#type: &'a str,
     topic: &'a str,
-    data: &'a RawValue,
+    data: Content<'a>,
     clients: u32,
 }
 

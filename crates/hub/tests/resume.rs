@@ -340,7 +340,7 @@ fn much_unconfirmed_is_marked_at_once() {
     let mut world = World::new();
     let (alice, bob) = (world.keyed(1), world.keyed(2));
     for _ in 0..9 {
-        world.send(&alice, signal(None, &bob.id, "x".repeat(8_000)));
+        world.send(&alice, signal(None, &bob.id, "x".repeat(8_200)));
     }
     assert_eq!(world.marks(&bob), [4, 8]);
     world.take(&bob);

@@ -12,6 +12,7 @@ use wigwag_wire::event::{
     PresenceEvent, Published, Relayed, RoleEvent, RoomChanged, RoomCodeEvent, RoomHost, RoomJoined, RoomLeft,
     RoomListed, RoomMember, Rooms, Said, SignalEvent, SwarmEvent, TYPES, Welcome,
 };
+use wigwag_wire::raw::Content;
 use wigwag_wire::request::Mode;
 use wigwag_wire::{Code, Device, Event, Kind, Namespace, NetworkName, PeerId, Refusal, RoomCode, RoomName, SwarmName};
 
@@ -152,14 +153,14 @@ impl Say {
         let signal = |from, device, kind, polite, stored, data| {
             Event::Signal(SignalEvent { from, device, kind, polite, stored, data, foreign: None })
         };
-        self.says(&signal(&alice, &none, "offer", true, None, &offer));
+        self.says(&signal(&alice, &none, "offer", true, None, content(&offer)));
         let (note, odd) = (raw(r#""call me""#), raw(r#"[ 1.0, 1E+2,-0, {"b":1, "a":"\u00e4"} ]"#));
-        self.says(&signal(&bob, &laptop, "note", false, Some(NOW), &note));
-        self.says(&signal(&bob, &none, "x", false, None, &odd));
+        self.says(&signal(&bob, &laptop, "note", false, Some(NOW), content(&note)));
+        self.says(&signal(&bob, &none, "x", false, None, content(&odd)));
         let box_ = raw(r#"{"v":1,"call":"AAECAwQFBgcICQoLDA0ODw","i":1,"box":"3q2-7w"}"#);
-        self.says(&Event::Relayed(Relayed { from: &bob, device: &laptop, data: &box_ }));
+        self.says(&Event::Relayed(Relayed { from: &bob, device: &laptop, data: content(&box_) }));
         let odd = raw("[ 1.0, 1E+2,-0, null]");
-        self.says(&Event::Relayed(Relayed { from: &alice, device: &none, data: &odd }));
+        self.says(&Event::Relayed(Relayed { from: &alice, device: &none, data: content(&odd) }));
         self.says(&Event::Lost(Lost { to: &bob, device: &laptop, n: &[5, 6] }));
         let servers = [turn("1795007200:5d41402abc4b", "Y2hhbmdlZCBieSB0aGUgc2VydmVy")];
         self.says(&Event::Ice(IceEvent { re: None, servers: &servers, expires: Some(1_795_007_200_000) }));
@@ -242,9 +243,9 @@ impl Say {
         let expires = NOW + 900_000;
         self.says(&Event::RoomCode(RoomCodeEvent { re: Some(20), room: &room, code: code.as_str(), expires }));
         let data = raw(r#"{"play":true,"at":81.5}"#);
-        self.says(&Event::Said(Said { room: &room, from: &alice, device: &none, data: &data, foreign: None }));
+        self.says(&Event::Said(Said { room: &room, from: &alice, device: &none, data: content(&data), foreign: None }));
         let psst = raw(r#""psst""#);
-        self.says(&Event::Said(Said { room: &room, from: &bob, device: &laptop, data: &psst, foreign: None }));
+        self.says(&Event::Said(Said { room: &room, from: &bob, device: &laptop, data: content(&psst), foreign: None }));
     }
 
     fn groups(&self) {
@@ -256,10 +257,10 @@ impl Say {
             from: &alice,
             device: &none,
             receivers: 3,
-            data: &score,
+            data: content(&score),
             foreign: None,
         }));
-        self.says(&Event::Broadcast(BroadcastEvent { from: &alice, device: &none, data: &noon }));
+        self.says(&Event::Broadcast(BroadcastEvent { from: &alice, device: &none, data: content(&noon) }));
         let network = NetworkName::new("tom").unwrap();
         let roles = [Kind::new("coordinator").unwrap(), Kind::new("storage").unwrap()];
         let (al, me) = (raw(r#"{"username":"Al"}"#), raw(r#"{"username":"Bob"}"#));
@@ -312,6 +313,10 @@ fn laptop() -> Device {
 fn turn(username: &str, credential: &str) -> IceServer {
     let (username, credential) = (Some(username.into()), Some(credential.into()));
     IceServer { urls: vec!["turn:turn.example.org:3478".into()], username, credential }
+}
+
+fn content(raw: &RawValue) -> Content<'_> {
+    raw.into()
 }
 
 fn raw(json: &str) -> Box<RawValue> {

@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use wigwag_testkit::spec::{frame_text, vectors};
 use wigwag_wire::event::SignalEvent;
+use wigwag_wire::raw::Content;
 use wigwag_wire::raw::depth_within;
 use wigwag_wire::signature::verify;
 use wigwag_wire::{Code, Device, Event, Limits, Namespace, PeerId, PublicKey, Request, RoomCode, Topic};
@@ -109,7 +109,7 @@ fn good_frames() -> &'static [String] {
     &FRAMES
 }
 
-fn written(data: &RawValue) -> String {
+fn written(data: Content<'_>) -> String {
     let (from, device) = (PeerId::new("bob@example.org").unwrap(), Device::new("").unwrap());
     let event =
         SignalEvent { from: &from, device: &device, kind: "x", polite: false, stored: None, data, foreign: None };

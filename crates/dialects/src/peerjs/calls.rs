@@ -69,7 +69,7 @@ impl Calls {
             }
             return;
         }
-        let relayed = Relayed { r#type: word, src: party.id.as_str(), dst, payload };
+        let relayed = Relayed { r#type: word, src: party.id.as_str(), dst, payload: payload.map(Into::into) };
         let Some(written) = relayed.written() else { return };
         let waits = !matches!(word, "LEAVE" | "EXPIRE");
         if let Some(place) = self.open.iter().position(|call| call.to.as_str() == dst) {

@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use wigwag_hub::{Frames, Party, Scene, Voice};
 use wigwag_wire::Event;
 use wigwag_wire::code::Code;
-use wigwag_wire::raw::put_text;
+use wigwag_wire::raw::{Content, put_text};
 
 use crate::dialect::own_frame;
 use crate::json::frame;
@@ -30,7 +29,7 @@ pub(super) struct Relayed<'a> {
     pub(super) src: &'a str,
     pub(super) dst: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) payload: Option<&'a RawValue>,
+    pub(super) payload: Option<Content<'a>>,
 }
 
 impl Relayed<'_> {
@@ -115,11 +114,13 @@ impl Voice for PeerJsVoice {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::RawValue;
+
     use super::*;
 
     #[test]
     fn what_is_relayed_is_written_as_serde_writes_it() {
-        for payload in [None, Some(RawValue::NULL)] {
+        for payload in [None, Some(RawValue::NULL.into())] {
             for dst in ["bob", "a \"b\" \\ \n é"] {
                 let relayed = Relayed { r#type: "OFFER", src: "alice", dst, payload };
                 assert_eq!(relayed.written(), serde_json::to_string(&relayed).ok());

@@ -7,10 +7,10 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use wigwag_wire::code::Code;
 use wigwag_wire::event::Delivery;
 use wigwag_wire::limits::is_full;
+use wigwag_wire::raw::Content;
 use wigwag_wire::{Device, Event, PeerId, Refusal};
 
 use super::Peers;
@@ -102,7 +102,7 @@ pub(crate) struct Record<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) acked: Option<(u64, Acked)>,
     #[serde(borrow)]
-    pub(crate) data: &'a RawValue,
+    pub(crate) data: Content<'a>,
 }
 
 impl<'a> Record<'a> {

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::{PartyRef, is_empty};
 use crate::foreign::Foreign;
 use crate::id::{Device, Kind, NetworkName, PeerId, SwarmName};
+use crate::raw::Content;
 
 /// Something published to a topic.
 #[derive(Debug, Clone, Serialize)]
@@ -20,7 +21,7 @@ pub struct Published<'a> {
     /// How many subscribers it went to.
     pub receivers: u32,
     /// The content, byte for byte.
-    pub data: &'a RawValue,
+    pub data: Content<'a>,
     /// The frame that it came in, where the sender speaks a dialect.
     #[serde(skip)]
     pub foreign: Option<Foreign<'a>>,
@@ -35,7 +36,7 @@ pub struct BroadcastEvent<'a> {
     #[serde(skip_serializing_if = "is_empty")]
     pub device: &'a Device,
     /// The content, byte for byte.
-    pub data: &'a RawValue,
+    pub data: Content<'a>,
 }
 
 /// A node of a network.

@@ -1,13 +1,12 @@
 //! Events about the peer itself and about other peers.
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::is_empty;
 use crate::code::Refusal;
 use crate::foreign::Foreign;
 use crate::id::{Device, Namespace, PeerId};
-use crate::raw::put_text;
+use crate::raw::{Content, put_text};
 
 /// Prove yourself.
 #[derive(Debug, Clone, Serialize)]
@@ -226,7 +225,7 @@ pub struct SignalEvent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<u64>,
     /// The content, byte for byte.
-    pub data: &'a RawValue,
+    pub data: Content<'a>,
     /// The frame that it came in, where the sender speaks a dialect.
     #[serde(skip)]
     pub foreign: Option<Foreign<'a>>,
@@ -265,7 +264,7 @@ pub struct Relayed<'a> {
     #[serde(skip_serializing_if = "is_empty")]
     pub device: &'a Device,
     /// The content, byte for byte.
-    pub data: &'a RawValue,
+    pub data: Content<'a>,
 }
 
 /// Acknowledged signals that may not have arrived.

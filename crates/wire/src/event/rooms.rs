@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::{PartyRef, Presence, is_empty};
 use crate::foreign::Foreign;
 use crate::id::{Device, PeerId, RoomName};
+use crate::raw::Content;
 use crate::request::Mode;
 
 /// A member of a room, as the others see it.
@@ -243,7 +244,7 @@ pub struct Said<'a> {
     #[serde(skip_serializing_if = "is_empty")]
     pub device: &'a Device,
     /// The content, byte for byte.
-    pub data: &'a RawValue,
+    pub data: Content<'a>,
     /// The frame that it came in, where the sender speaks a dialect.
     #[serde(skip)]
     pub foreign: Option<Foreign<'a>>,

@@ -3,34 +3,39 @@
 
 use serde_json::value::RawValue;
 
-use crate::raw::plain_len;
+use crate::raw::{Content, plain_len};
 
 /// A value as it stands in the frame.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {
     /// A text without escapes, in its quotes.
     Plain(&'a str),
-    /// A whole number, or one of JSON's three words.
-    Word(&'a str),
+    /// A whole number, one of JSON's three words, or an object of such and of plain texts.
+    Known(&'a str),
     /// Whatever the library found to be a value.
     Raw(&'a RawValue),
 }
 
-/// Texts no longer than this are read here. The library reads longer ones, for they are content, which it then has not to read again.
-const PLAIN_MAX: usize = 64;
+/// How deep an object may lie that is read here.
+const DEPTH_MAX: usize = 2;
 
 impl<'a> Value<'a> {
     pub(super) fn get(self) -> &'a str {
         match self {
-            Self::Plain(text) | Self::Word(text) => text,
+            Self::Plain(text) | Self::Known(text) => text,
             Self::Raw(raw) => raw.get(),
         }
     }
 
     /// The same as content to be passed on.
+    pub(super) fn content(self) -> Content<'a> {
+        Content::known(self.get())
+    }
+
+    /// The same for who wants the library's own.
     pub(super) fn raw(self) -> Option<&'a RawValue> {
         match self {
-            Self::Plain(text) | Self::Word(text) => serde_json::from_str(text).ok(),
+            Self::Plain(text) | Self::Known(text) => serde_json::from_str(text).ok(),
             Self::Raw(raw) => Some(raw),
         }
     }
@@ -38,28 +43,36 @@ impl<'a> Value<'a> {
 
 /// Hands each field of a frame to `each`, in order, and answers whether none of them holds others. `None`: ask the library.
 pub(super) fn split<'a>(text: &'a str, mut each: impl FnMut(&'a str, Value<'a>)) -> Option<bool> {
-    let bytes = text.as_bytes();
-    let mut at = after(bytes, 0, b'{')?;
     let mut is_flat = true;
+    let end = object(text, space(text.as_bytes(), 0), 0, &mut |key, value: Value<'a>| {
+        is_flat &= !value.get().starts_with(['{', '[']);
+        each(key, value);
+    })?;
+    (space(text.as_bytes(), end) == text.len()).then_some(is_flat)
+}
+
+/// Reads the object at a place, hands each of its fields to `each`, and answers the place after it.
+fn object<'a>(text: &'a str, at: usize, depth: usize, each: &mut dyn FnMut(&'a str, Value<'a>)) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = after(bytes, at, b'{')?;
     loop {
         let key = after(bytes, at, b'"')?;
         let end = key + closed(bytes.get(key..)?)?;
         at = space(bytes, after(bytes, end + 1, b':')?);
         let value;
-        (value, at) = read(text, at)?;
-        is_flat &= !matches!(value, Value::Raw(raw) if raw.get().starts_with(['{', '[']));
+        (value, at) = read(text, at, depth)?;
         each(text.get(key..end)?, value);
         at = space(bytes, at);
         match bytes.get(at)? {
             b',' => at += 1,
-            b'}' => return (space(bytes, at + 1) == bytes.len()).then_some(is_flat),
+            b'}' => return Some(at + 1),
             _ => return None,
         }
     }
 }
 
 /// The value at a place, and the place after it.
-fn read(text: &str, at: usize) -> Option<(Value<'_>, usize)> {
+fn read(text: &str, at: usize, depth: usize) -> Option<(Value<'_>, usize)> {
     let rest = text.get(at..)?;
     match rest.as_bytes().first()? {
         b'"' => match rest.as_bytes().get(1..).and_then(closed) {
@@ -70,12 +83,16 @@ fn read(text: &str, at: usize) -> Option<(Value<'_>, usize)> {
             let length = rest.bytes().take_while(u8::is_ascii_digit).count();
             let is_whole = !matches!(rest.as_bytes().get(length), Some(b'.' | b'e' | b'E'));
             let good = is_whole && (*first != b'0' || length == 1);
-            good.then_some((Value::Word(rest.get(..length)?), at + length))
+            good.then_some((Value::Known(rest.get(..length)?), at + length))
         }
+        b'{' if depth < DEPTH_MAX => match object(text, at, depth + 1, &mut |_, _| {}) {
+            Some(end) => Some((Value::Known(text.get(at..end)?), end)),
+            None => by_library(rest, at),
+        },
         b'{' | b'[' => by_library(rest, at),
         _ => {
             let word = ["true", "false", "null"].into_iter().find(|word| rest.starts_with(word))?;
-            Some((Value::Word(rest.get(..word.len())?), at + word.len()))
+            Some((Value::Known(rest.get(..word.len())?), at + word.len()))
         }
     }
 }
@@ -86,9 +103,8 @@ fn by_library(rest: &str, at: usize) -> Option<(Value<'_>, usize)> {
     Some((Value::Raw(raw), at + values.byte_offset()))
 }
 
-/// How long the text is that begins here, if it is short, has no escapes and is closed.
+/// How long the text is that begins here, if it has no escapes and is closed.
 fn closed(bytes: &[u8]) -> Option<usize> {
-    let bytes = bytes.get(..PLAIN_MAX).unwrap_or(bytes);
     let length = plain_len(bytes);
     (bytes.get(length) == Some(&b'"')).then_some(length)
 }

@@ -12,6 +12,7 @@ use super::envelope::{self, Value};
 use crate::code::{Code, Refusal};
 use crate::id::IdError;
 use crate::key::PublicKey;
+use crate::raw::Content;
 
 /// Most fields of a request, known or not.
 pub const FIELDS_MAX: usize = 32;
@@ -81,14 +82,14 @@ impl<'a> Fields<'a> {
         self.list.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
-    /// A field as content to be passed on.
-    fn raw(&self, name: &str) -> Option<&'a RawValue> {
+    /// A field as the library reads it.
+    pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
         self.value(name).and_then(Value::raw)
     }
 
     /// Content that must be there; it may be `null`.
-    pub(super) fn content(&self, name: &'static str) -> Result<&'a RawValue, Refusal> {
-        self.raw(name).ok_or_else(|| missing(name))
+    pub(super) fn content(&self, name: &'static str) -> Result<Content<'a>, Refusal> {
+        self.value(name).map(Value::content).ok_or_else(|| missing(name))
     }
 
     /// Content that may be there, of at most `max` bytes; 0 is no limit. It may be `null`.
@@ -317,6 +318,7 @@ mod tests {
         for (key, value) in &quick.list {
             let raw = value.raw().map(RawValue::get);
             prop_assert_eq!(raw, Some(value.get()), "{} of {:?}", key, text);
+            prop_assert_eq!(value.content().get(), value.get());
         }
         Ok(true)
     }
@@ -357,6 +359,13 @@ mod tests {
             (0..u64::MAX).prop_map(|number| number.to_string()),
             proptest::sample::select(vec!["true", "false", "null", "0", "[]", "{}", r#"{"a":[1,{"b":"}"}]}"#])
                 .prop_map(str::to_owned),
+            proptest::sample::select(vec![
+                r#"{"v":1,"call":"AAECAw","i":17,"box":"3q2-7w"}"#,
+                r#"{ "a" : { "b":"c" , "d":{"e":{"f":null}} } }"#,
+                r#"{"sdp":"v=0\r\no=- 1 1","n":-1.5e3,"m":[{}]}"#,
+                r#"{"a":{"b":0}}"#,
+            ])
+            .prop_map(str::to_owned),
         ]
     }
 }

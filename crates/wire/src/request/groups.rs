@@ -9,6 +9,7 @@ use crate::code::Refusal;
 use crate::foreign::Foreign;
 use crate::id::{Kind, NetworkName, PeerId, SwarmName, Topic};
 use crate::limits::Limits;
+use crate::raw::Content;
 
 /// Most roles of one node.
 pub const ROLES_MAX: usize = 16;
@@ -26,7 +27,7 @@ pub struct Publish<'a> {
     /// The topic.
     pub topic: Cow<'a, str>,
     /// The content.
-    pub data: &'a RawValue,
+    pub data: Content<'a>,
     /// The frame that it came in, where the sender speaks a dialect.
     pub foreign: Option<Foreign<'a>>,
 }
@@ -35,7 +36,7 @@ pub struct Publish<'a> {
 #[derive(Debug)]
 pub struct Broadcast<'a> {
     /// The content.
-    pub data: &'a RawValue,
+    pub data: Content<'a>,
 }
 
 /// Become a node of a network.

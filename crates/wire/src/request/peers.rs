@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use super::fields::{Fields, INTEGER_MAX, LIST_MAX, bad, missing};
 use crate::code::{Code, Refusal};
 use crate::foreign::Foreign;
 use crate::id::{Device, Kind, Namespace, PeerId};
 use crate::key::PublicKey;
 use crate::limits::Limits;
+use crate::raw::Content;
 use crate::signature::HelloStatement;
 
 /// Most capabilities of a hello.
@@ -75,7 +74,7 @@ pub struct Signal<'a> {
     /// What it is.
     pub kind: Cow<'a, str>,
     /// The content: any JSON, passed on byte for byte.
-    pub data: &'a RawValue,
+    pub data: Content<'a>,
     /// For how many seconds to keep it if the receiver is absent.
     pub store: u64,
     /// The frame that it came in, where the sender speaks a dialect.
@@ -90,7 +89,7 @@ pub struct Relay<'a> {
     /// The receiver's device; left out, the empty one.
     pub device: Cow<'a, str>,
     /// The content: any JSON, passed on byte for byte.
-    pub data: &'a RawValue,
+    pub data: Content<'a>,
 }
 
 /// My session is over.

@@ -10,6 +10,7 @@ use crate::code::{Code, Refusal};
 use crate::foreign::Foreign;
 use crate::id::{Device, PeerId, RoomName};
 use crate::limits::Limits;
+use crate::raw::Content;
 
 /// Longest password, in bytes.
 pub const PASSWORD_MAX: usize = 128;
@@ -151,7 +152,7 @@ pub struct Say<'a> {
     /// Only to these members; left out, to all others.
     pub to: Option<Vec<PeerId>>,
     /// The content.
-    pub data: &'a RawValue,
+    pub data: Content<'a>,
     /// The frame that it came in, where the sender speaks a dialect.
     pub foreign: Option<Foreign<'a>>,
 }
@@ -249,7 +250,7 @@ impl RoomTarget {
 
 impl<'a> RoomState<'a> {
     pub(super) fn read(fields: &Fields<'a>, limits: &Limits) -> Result<Self, Refusal> {
-        let state = fields.content("state")?;
+        let state = fields.raw("state").ok_or_else(|| missing("state"))?;
         within("state", state.get(), limits.state_bytes)?;
         Ok(Self { room: room(fields)?, term: term(fields)?, state })
     }
