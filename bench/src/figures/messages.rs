@@ -96,10 +96,12 @@ pub(crate) fn growth(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<()
             // Every pair takes part at least once, so that none is in a cache because it was busy.
             let calls = sizes.calls.max(*size as u64 / 2);
             closed(&mut crowd, Rhythm::Sparse, calls / 2)?;
-            let us = per_message(&server, &mut crowd, Rhythm::Sparse, calls)?;
-            book.add("grow sparse", subject, *size, us);
-            let us = per_message(&server, &mut crowd, Rhythm::Burst, calls)?;
-            book.add("grow burst", subject, *size, us);
+            for _ in 0..sizes.turns {
+                let us = per_message(&server, &mut crowd, Rhythm::Sparse, calls)?;
+                book.add("grow sparse", subject, *size, us);
+                let us = per_message(&server, &mut crowd, Rhythm::Burst, calls)?;
+                book.add("grow burst", subject, *size, us);
+            }
         }
         crowd.check()?;
     }
