@@ -39,13 +39,14 @@ impl Conversation {
 
     /// A socket has opened. `pass` is what [`Hub::admit`] gave.
     pub fn open(
-        (hub, dialects): Around<'_>,
+        around: Around<'_>,
         now: Now,
         socket: SocketId,
         pass: Pass,
         arrival: Arrival,
         out: &mut dyn Outputs,
     ) -> Self {
+        let (hub, _) = around;
         let ns = Self::may_open(hub, &arrival);
         let visit = Visit {
             ns: ns.clone().unwrap_or_else(|_| hub.rules().default_namespace.clone()),
@@ -59,27 +60,28 @@ impl Conversation {
             Line { socket, pass, opened: now.at, arrival: Some(Box::new(arrival)), dialect, naming: None, over: false };
         let mut conversation = Self { line, frames: Limiter::default(), talk };
         match ns {
-            Ok(_) => conversation.opened((hub, dialects), now, out),
+            Ok(_) => conversation.opened(around, now, out),
             Err(refusal) => conversation.refuse(refusal.code, out),
         }
         conversation
     }
 
     /// Takes in what happened to the socket.
-    pub fn handle(&mut self, (hub, dialects): Around<'_>, now: Now, received: Received<'_>, out: &mut dyn Outputs) {
+    pub fn handle(&mut self, around: Around<'_>, now: Now, received: Received<'_>, out: &mut dyn Outputs) {
+        let (hub, _) = around;
         match received {
-            Received::Text(text) => self.text((hub, dialects), now, Some(text), out),
-            Received::Binary(bytes) => self.text((hub, dialects), now, std::str::from_utf8(bytes).ok(), out),
+            Received::Text(text) => self.text(around, now, Some(text), out),
+            Received::Binary(bytes) => self.text(around, now, std::str::from_utf8(bytes).ok(), out),
             Received::Pong(_) => {}
-            Received::Claimed(claimed) => self.claimed((hub, dialects), now, claimed, out),
+            Received::Claimed(claimed) => self.claimed(around, now, claimed, out),
             Received::Tick => {
                 if self.next_deadline().is_some_and(|due| due <= now.at) {
-                    self.take_turn((hub, dialects), now, out, |interpreter, turn| interpreter.tick(turn));
+                    self.take_turn(around, now, out, |interpreter, turn| interpreter.tick(turn));
                 }
             }
             Received::Banned(prefix) => self.banned(hub, now, &prefix, out),
             Received::Closed => {
-                self.take_turn((hub, dialects), now, out, |interpreter, turn| interpreter.closed(turn));
+                self.take_turn(around, now, out, |interpreter, turn| interpreter.closed(turn));
                 self.line.over = true;
                 self.part(hub, now, out);
                 hub.release(&mut self.line.pass);
@@ -107,10 +109,11 @@ impl Conversation {
         &self.talk.visit.parties
     }
 
-    fn text(&mut self, (hub, dialects): Around<'_>, now: Now, text: Option<&str>, out: &mut dyn Outputs) {
+    fn text(&mut self, around: Around<'_>, now: Now, text: Option<&str>, out: &mut dyn Outputs) {
         if self.line.over {
             return;
         }
+        let (hub, _) = around;
         let limits = &hub.rules().limits;
         let rate = Rate::per_second(limits.frames_per_second, limits.frames_burst);
         if self.frames.take(now.at, rate).is_err() {
@@ -119,21 +122,19 @@ impl Conversation {
         }
         match text {
             // One so deep that a receiver could choke on it counts as none.
-            Some(text) if depth_within(text, limits.json_depth) => self.hear((hub, dialects), now, text, out),
+            Some(text) if depth_within(text, limits.json_depth) => self.hear(around, now, text, out),
             _ => {
-                self.take_turn((hub, dialects), now, out, |interpreter, turn| interpreter.garbled(turn));
+                self.take_turn(around, now, out, |interpreter, turn| interpreter.garbled(turn));
             }
         }
     }
 
-    fn hear(&mut self, (hub, dialects): Around<'_>, now: Now, text: &str, out: &mut dyn Outputs) {
-        if let Some(dialect) =
-            self.take_turn((hub, dialects), now, out, |interpreter, turn| interpreter.heard(turn, text))
-        {
+    fn hear(&mut self, around: Around<'_>, now: Now, text: &str, out: &mut dyn Outputs) {
+        if let Some(dialect) = self.take_turn(around, now, out, |interpreter, turn| interpreter.heard(turn, text)) {
             self.line.dialect = Some(dialect);
             self.talk = self.talk.succeeded_by(dialect);
-            self.opened((hub, dialects), now, out);
-            self.take_turn((hub, dialects), now, out, |interpreter, turn| interpreter.heard(turn, text));
+            self.opened(around, now, out);
+            self.take_turn(around, now, out, |interpreter, turn| interpreter.heard(turn, text));
         }
         if let Some(naming) = self.line.naming.as_mut().filter(|naming| naming.asked.is_some()) {
             naming.waiting.get_or_insert_with(|| text.into());
@@ -141,14 +142,14 @@ impl Conversation {
     }
 
     /// The socket is open, and its interpreter is the one that it will keep, or the one that finds that out.
-    fn opened(&mut self, (hub, dialects): Around<'_>, now: Now, out: &mut dyn Outputs) {
-        self.take_turn((hub, dialects), now, out, |interpreter, turn| interpreter.opened(turn));
+    fn opened(&mut self, around: Around<'_>, now: Now, out: &mut dyn Outputs) {
+        self.take_turn(around, now, out, |interpreter, turn| interpreter.opened(turn));
         if !self.talk.interpreter.rereads_address() {
             self.line.arrival = None;
         }
     }
 
-    fn claimed(&mut self, (hub, dialects): Around<'_>, now: Now, claimed: Claimed, out: &mut dyn Outputs) {
+    fn claimed(&mut self, around: Around<'_>, now: Now, claimed: Claimed, out: &mut dyn Outputs) {
         let Some(naming) = self.line.naming.as_mut() else { return };
         let (Some(name), Some(text)) = (naming.asked.take(), naming.waiting.take()) else { return };
         let answer = match claimed {
@@ -157,7 +158,7 @@ impl Conversation {
         };
         naming.answered = Some((name, answer));
         if !self.line.over {
-            self.hear((hub, dialects), now, &text, out);
+            self.hear(around, now, &text, out);
         }
     }
 

@@ -84,8 +84,7 @@ impl Voice for PeerJsVoice {
             Event::Welcome(_) => Bytes::from_static(OPEN),
             Event::Signal(_) => {
                 let mut out = Vec::new();
-                self.write(event, to, &mut out);
-                if out.is_empty() {
+                if !self.write(event, to, &mut out) {
                     return Frames::new();
                 }
                 out.into()

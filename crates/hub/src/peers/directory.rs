@@ -148,16 +148,12 @@ impl Directory {
 
     /// The sessions that have an id, in the order in which they began.
     pub(super) fn devices(&self, address: AddressRef<'_>) -> &[SessionId] {
-        match self.table.find(self.hash(address), |entry| entry.address() == address) {
-            Some(entry) => entry.devices(),
-            None => &[],
-        }
+        self.entry(address).map(Entry::devices).unwrap_or_default()
     }
 
     /// An id that is watched, waited for or had by several.
     pub(super) fn known_mut(&mut self, address: &Address) -> Option<&mut Known> {
-        let address = address.borrowed();
-        match self.table.find_mut(self.hash(address), |entry| entry.address() == address) {
+        match self.entry_mut(address.borrowed()) {
             Some(Entry::Known(known)) => Some(known),
             Some(Entry::Lone(_)) | None => None,
         }
@@ -165,8 +161,7 @@ impl Directory {
 
     /// What waits for an id.
     pub(super) fn waiting(&self, address: &Address) -> Option<&Waiting> {
-        let address = address.borrowed();
-        match self.table.find(self.hash(address), |entry| entry.address() == address) {
+        match self.entry(address.borrowed()) {
             Some(Entry::Known(known)) => known.waiting.as_deref(),
             Some(Entry::Lone(_)) | None => None,
         }
@@ -196,11 +191,11 @@ impl Directory {
     /// A session has its id from now on.
     pub(super) fn add(&mut self, party: &Arc<Party>) {
         let address = party.address_ref();
-        let hash = self.hash(address);
-        if self.table.find(hash, |entry| entry.address() == address).is_some() {
+        if self.entry(address).is_some() {
             self.know(&party.address()).devices.push(party.session);
         } else {
             let Self { table, hasher } = self;
+            let hash = hasher.hash_one(address);
             table.insert_unique(hash, Entry::Lone(party.clone()), |entry| hasher.hash_one(entry.address()));
         }
     }
@@ -222,9 +217,7 @@ impl Directory {
         match known.devices[..] {
             [] => self.forget(address, |_| true),
             [one] => {
-                let address = address.borrowed();
-                let entry = self.table.find_mut(self.hasher.hash_one(address), |entry| entry.address() == address);
-                if let (Some(entry), Some(session)) = (entry, slots.get(one)) {
+                if let (Some(entry), Some(session)) = (self.entry_mut(address.borrowed()), slots.get(one)) {
                     *entry = Entry::Lone(session.party.clone());
                 }
             }
@@ -259,8 +252,12 @@ impl Directory {
         self.table.capacity()
     }
 
-    fn hash(&self, address: AddressRef<'_>) -> u64 {
-        self.hasher.hash_one(address)
+    fn entry(&self, address: AddressRef<'_>) -> Option<&Entry> {
+        self.table.find(self.hasher.hash_one(address), |entry| entry.address() == address)
+    }
+
+    fn entry_mut(&mut self, address: AddressRef<'_>) -> Option<&mut Entry> {
+        self.table.find_mut(self.hasher.hash_one(address), |entry| entry.address() == address)
     }
 }
 

@@ -35,8 +35,8 @@ impl<'a> Value<'a> {
     /// The same for who wants the library's own.
     pub(super) fn raw(self) -> Option<&'a RawValue> {
         match self {
-            Self::Plain(text) | Self::Known(text) => serde_json::from_str(text).ok(),
             Self::Raw(raw) => Some(raw),
+            Self::Plain(_) | Self::Known(_) => self.content().raw(),
         }
     }
 }
