@@ -30,6 +30,17 @@ impl Book {
         self.rows.push(Row { figure: figure.to_owned(), server: server.to_owned(), size, samples: vec![value] });
     }
 
+    /// Adds what another book says to this one.
+    pub(crate) fn take_in(&mut self, other: Self) {
+        for row in other.rows {
+            match self.rows.iter_mut().find(|mine| mine.is(&row.figure, &row.server, row.size)) {
+                Some(mine) => mine.samples.extend(row.samples),
+                None => self.rows.push(row),
+            }
+        }
+        other.missing.into_iter().for_each(|what| self.lack(what));
+    }
+
     /// Notes once what could not be measured.
     pub(crate) fn lack(&mut self, what: String) {
         if !self.missing.contains(&what) {
@@ -46,7 +57,7 @@ impl Book {
         median(self.samples(figure, subject, size))
     }
 
-    /// The median of what each round's ratio was: servers of one round ran within seconds of each other.
+    /// The median of what each turn's ratio was: servers of one turn ran within seconds of each other.
     pub(crate) fn ratio(&self, of: At, to: At) -> Option<f64> {
         let (of, to) = (self.samples(of.0, of.1, of.2), self.samples(to.0, to.1, to.2));
         let ratios: Vec<f64> = of.iter().zip(to).filter(|(_, to)| **to > 0.0).map(|(of, to)| of / to).collect();
@@ -98,5 +109,20 @@ mod tests {
         assert_eq!(book.median("sparse", Subject::Guest, 1), None);
         assert_eq!(median(&[1.0, 3.0]), Some(2.0));
         assert_eq!(book.sizes("sparse", Subject::Bare), [200]);
+    }
+
+    #[test]
+    fn what_another_book_says_comes_after_what_this_one_says() {
+        let (mut book, mut other) = (Book::default(), Book::default());
+        book.add("sparse", Subject::Bare, 200, 1.0);
+        other.add("sparse", Subject::Bare, 200, 2.0);
+        other.add("sparse", Subject::Bare, 8, 3.0);
+        for book in [&mut book, &mut other] {
+            book.lack("perf".to_owned());
+        }
+        book.take_in(other);
+        assert_eq!(book.samples("sparse", Subject::Bare, 200), [1.0, 2.0]);
+        assert_eq!(book.samples("sparse", Subject::Bare, 8), [3.0]);
+        assert_eq!(book.missing, ["perf"]);
     }
 }

@@ -104,7 +104,8 @@ fn run(args: &RunArgs) -> Result<()> {
         bail!("the page is made of a whole run: leave --house out");
     }
     let descriptors = raise_descriptors();
-    let most = sizes.growth.iter().copied().chain([sizes.idle + 8, sizes.small + sizes.sockets]).max().unwrap_or(0);
+    let most = [2 * sizes.beside, sizes.idle + 8, sizes.small + sizes.sockets];
+    let most = sizes.growth.iter().copied().chain(most).max().unwrap_or(0);
     if descriptors < most as u64 + 100 {
         bail!("{most} sockets are to be opened, and the system allows {descriptors} open files: raise `ulimit -n`");
     }
@@ -142,10 +143,15 @@ fn measure(stage: &Stage, sizes: &Sizes, only: &[String], judge: bool) -> Result
             progress.show(&format!("round {} of {} · {}{left}", round + 1, sizes.rounds, figure.about));
             let started = Instant::now();
             // One figure must not cost a run of a quarter of an hour; two in a row are no accident, and are told on the page.
-            if let Err(why) = (figure.run)(stage, sizes, &mut book).or_else(|why| {
+            // What was measured before the first failed is left out, for turns are compared by their number.
+            let mut tried = Book::default();
+            let result = (figure.run)(stage, sizes, &mut tried).or_else(|why| {
                 eprintln!("{} is tried again: {why:#}", figure.name);
-                (figure.run)(stage, sizes, &mut book)
-            }) {
+                tried = Book::default();
+                (figure.run)(stage, sizes, &mut tried)
+            });
+            book.take_in(tried);
+            if let Err(why) = result {
                 if judge {
                     return Err(why.context(format!("measuring {}", figure.name)));
                 }

@@ -39,7 +39,7 @@ impl Goal {
 /// All goals, with what the book says of each.
 pub(crate) fn goals(book: &Book, sizes: &Sizes) -> Vec<Goal> {
     let few = sizes.sockets;
-    let many = sizes.growth.iter().copied().filter(|size| *size <= 8_000).max().unwrap_or_default();
+    let many = sizes.growth.iter().copied().filter(|size| *size <= sizes.beside).max().unwrap_or_default();
     let mut goals = Vec::new();
     let mut most = |what: String, measured: Option<f64>, goal: f64, acceptable: f64, unit: &'static str| {
         goals.push(Goal { what, measured, more: false, goal, acceptable, unit });

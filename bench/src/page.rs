@@ -66,6 +66,7 @@ const METHOD: &str = "
 *Burst*: an offer and its candidates in one write, as browsers send them. Eight calls are being set up at any time, unless calls begin by the clock.
 - CPU is what the server's threads spent in user code and in the kernel, as the scheduler counts it in nanoseconds. System calls are counted by `perf` at the kernel's own tracepoint.
 - Latency is from writing a message to its arrival; for the first message of a call from when it was due, whether or not the load came to it in time. Each server is loaded for a second in its turn; a percentile is one of such a second, and the median of these is shown.
+- As sockets grow in number, what a server does in the second after the last message of its turn counts too: among so many sockets, most of what peers with keys were sent is confirmed only then.
 - Bytes are the growth of resident memory over the sockets that were opened, divided by their number. The kernel's own memory for a socket is beside that, and counted beside the small server.
 - What is left: native peers say `bye` and the others just close; 2 seconds later resident memory is compared with that before they came.
 - A join is counted with everything that it causes: the newcomer is told of all members, and all members of it. For presence, everybody watches one peer that goes and comes back.
@@ -153,9 +154,16 @@ fn memory(book: &Book, sizes: &Sizes) -> String {
     )
 }
 
-fn growth(book: &Book, _sizes: &Sizes) -> String {
-    let mut text = String::from(
-        "## As sockets grow in number\nThe same server with more and more registered sockets, all of which take part in calls.\n\n\
+fn growth(book: &Book, sizes: &Sizes) -> String {
+    let alone: Vec<String> =
+        sizes.growth.iter().filter(|size| **size > sizes.beside).map(|size| count(*size)).collect();
+    let alone = match alone.as_slice() {
+        [] => String::new(),
+        some => format!("; with {} one after the other, minutes apart", some.join(" and ")),
+    };
+    let mut text = format!(
+        "## As sockets grow in number\nServers with more and more registered sockets, all of which take part in calls. \
+         Memory and connecting were measured one server after the other, messages side by side and in turns{alone}.\n\n\
          | server | sockets | bytes for each that was added | µs to connect and register | µs/message sparse | burst |\n| --- | --- | --- | --- | --- | --- |\n",
     );
     for subject in [Bare, Keyed] {

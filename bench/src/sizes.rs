@@ -19,6 +19,10 @@ pub(crate) struct Sizes {
     pub(crate) turn: Duration,
     /// Sockets in all, at which growth is looked at.
     pub(crate) growth: Vec<usize>,
+    /// Up to so many, the servers that grow stand side by side, and this process holds the sockets of both.
+    pub(crate) beside: usize,
+    /// How long after messages all of them are confirmed.
+    pub(crate) confirm: Duration,
     /// Sockets that do nothing.
     pub(crate) idle: usize,
     /// How long a server may put its house in order before its memory is read.
@@ -47,6 +51,8 @@ impl Sizes {
             turns: 5,
             turn: Duration::from_secs(1),
             growth: vec![1_000, 8_000, 15_000],
+            beside: 8_000,
+            confirm: Duration::from_millis(1_100),
             idle: 10_000,
             settle: Duration::from_secs(2),
             rooms: vec![100, 1_000],
@@ -86,7 +92,9 @@ impl Sizes {
             seconds: Duration::from_millis(100),
             turns: 2,
             turn: Duration::from_millis(100),
-            growth: vec![8, 16],
+            growth: vec![8, 16, 24],
+            beside: 16,
+            confirm: Duration::from_millis(10),
             idle: 16,
             settle: Duration::from_millis(10),
             rooms: vec![5],

@@ -77,8 +77,8 @@ fn in_turns(stands: &mut [Stand], sizes: &Sizes, mut does: impl FnMut(&mut Stand
 
 /// The same server with more and more sockets: what each costs, and what messages cost among them.
 pub(crate) fn growth(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<()> {
-    for subject in [Subject::Bare, Subject::Keyed] {
-        // Memory first, on a server of its own: what messages leave for reuse would hide what sockets take.
+    for subject in COMPARED {
+        // Memory on a server of its own: what messages leave for reuse would hide what sockets take.
         let server = stage.start(subject)?;
         let mut crowd = server.crowd()?;
         for size in &sizes.growth {
@@ -88,24 +88,49 @@ pub(crate) fn growth(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<()
             book.add("grow connect", subject, *size, us / more as f64);
             book.add("grow bytes", subject, *size, (server.resident()? - before) / more as f64);
         }
-        drop((crowd, server));
-        let server = stage.start(subject)?;
-        let mut crowd = server.crowd()?;
-        for size in &sizes.growth {
-            crowd.open(size - crowd.len(), 64)?;
-            // Every pair takes part at least once, so that none is in a cache because it was busy.
-            let calls = sizes.calls.max(*size as u64 / 2);
-            closed(&mut crowd, Rhythm::Sparse, calls / 2)?;
-            for _ in 0..sizes.turns {
-                let us = per_message(&server, &mut crowd, Rhythm::Sparse, calls)?;
-                book.add("grow sparse", subject, *size, us);
-                let us = per_message(&server, &mut crowd, Rhythm::Burst, calls)?;
-                book.add("grow burst", subject, *size, us);
-            }
-        }
         crowd.check()?;
     }
-    Ok(())
+    let (beside, alone): (Vec<usize>, Vec<usize>) = sizes.growth.iter().partition(|size| **size <= sizes.beside);
+    grow(stage, &COMPARED, &beside, sizes, book)?;
+    // This process may not hold the sockets of both, so one comes after the other.
+    COMPARED.iter().try_for_each(|subject| grow(stage, &[*subject], &alone, sizes, book))
+}
+
+/// Whose growth is looked at.
+const COMPARED: [Subject; 2] = [Subject::Bare, Subject::Keyed];
+
+/// Messages through servers that stand side by side and grow together, loaded in turns.
+fn grow(stage: &Stage, subjects: &[Subject], to: &[usize], sizes: &Sizes, book: &mut Book) -> Result<()> {
+    let mut stands = Vec::new();
+    for subject in subjects.iter().filter(|_| !to.is_empty()) {
+        let server = stage.start(*subject)?;
+        let crowd = server.crowd()?;
+        stands.push(Stand { subject: *subject, server, crowd });
+    }
+    for size in to {
+        // Every pair takes part at least once, so that none is in a cache because it was busy.
+        let calls = sizes.calls.max(*size as u64 / 2);
+        for Stand { crowd, .. } in &mut stands {
+            crowd.open(size - crowd.len(), 64)?;
+            closed(crowd, Rhythm::Sparse, calls / 2)?;
+            super::settle(crowd, sizes.confirm)?;
+        }
+        for (figure, rhythm) in [("grow sparse", Rhythm::Sparse), ("grow burst", Rhythm::Burst)] {
+            in_turns(&mut stands, sizes, |Stand { subject, server, crowd }| {
+                let (us, ran) = server.worked(|| {
+                    let ran = closed(crowd, rhythm, calls)?;
+                    // Among so many, most are asked to confirm only after the last call, which is part of what messages cost.
+                    if *subject != Subject::Bare {
+                        super::settle(crowd, sizes.confirm)?;
+                    }
+                    Ok(ran)
+                })?;
+                book.add(figure, *subject, *size, us / ran.messages as f64);
+                Ok(())
+            })?;
+        }
+    }
+    stands.iter().try_for_each(|stand| stand.crowd.check())
 }
 
 /// Calls by the clock.
