@@ -15,9 +15,14 @@ pub(crate) struct House {
 }
 
 impl House {
-    /// Finds the workspace this program was built from.
+    /// Finds the repository that this was called in: not the one it was built from, for where several share a build folder they share
+    /// this program.
     pub(crate) fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?.to_owned();
+        let told = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let here = std::env::current_dir().ok();
+        let built = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let root = [told, here, Some(built)].into_iter().flatten().find_map(|folder| house_around(&folder));
+        let root = root.context("this was called outside of the repository, and the one it was built from is gone")?;
         let mut cargo = tool(&root, cargo_program());
         cargo.args(["metadata", "--no-deps", "--format-version", "1"]);
         let metadata: Metadata = serde_json::from_str(&output(&mut cargo)?)?;
@@ -96,6 +101,12 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).context("output is not UTF-8")
 }
 
+/// The nearest folder, from this one upwards, that holds a workspace with these tasks.
+fn house_around(folder: &Path) -> Option<PathBuf> {
+    let is_house = |top: &&Path| ["Cargo.toml", "xtask/Cargo.toml"].iter().all(|file| top.join(file).is_file());
+    folder.ancestors().find(is_house).map(Path::to_owned)
+}
+
 #[derive(Deserialize)]
 struct Metadata {
     target_directory: PathBuf,
@@ -131,4 +142,27 @@ fn words(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(command.get_program());
     std::iter::once(name).chain(command.get_args()).map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_house_is_the_one_around_the_folder_and_other_workspaces_in_it_are_none() {
+        let top = std::env::temp_dir().join(format!("wigwag-house-{}", std::process::id()));
+        for folder in ["xtask/src", "fuzz/src"] {
+            std::fs::create_dir_all(top.join(folder)).unwrap();
+        }
+        for file in ["Cargo.toml", "xtask/Cargo.toml", "fuzz/Cargo.toml"] {
+            std::fs::write(top.join(file), "").unwrap();
+        }
+        for folder in ["", "xtask", "xtask/src", "fuzz", "fuzz/src"] {
+            assert_eq!(house_around(&top.join(folder)), Some(top.clone()), "from {folder:?}");
+        }
+        assert_eq!(house_around(&std::env::temp_dir()), None);
+        std::fs::remove_dir_all(&top).unwrap();
+    }
 }
