@@ -170,8 +170,8 @@ impl Greeting {
             }
         }
         if let Some(tls) = tls {
-            match in_time(timeout(deadline, tls.acceptor().accept(stream)).await) {
-                Ok(secured) => stream = Stream::Owned(Box::new(secured)),
+            match in_time(timeout(deadline, tls.accept(stream)).await) {
+                Ok(secured) => stream = secured,
                 Err(error) => {
                     metrics.tls_failures.inc();
                     return tracing::debug!(%error, "TLS handshake");

@@ -28,6 +28,7 @@ mod task;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod tls_stream;
 mod turnstile;
 mod upgrade;
 mod workers;

@@ -1,6 +1,7 @@
-//! TLS with certificates from PEM files, which are read again when they change.
+//! TLS with certificates from PEM files, which are read again when they change; what a connection does with them is `tls_stream`.
 
 use std::fs;
+use std::future::poll_fn;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,9 +14,11 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use tokio_rustls::TlsAcceptor;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::NetMetrics;
+use super::stream::Stream;
+use super::tls_stream::TlsStream;
 
 /// The certificate of the server's TLS listeners. Clones share it.
 #[derive(Clone, Debug)]
@@ -100,8 +103,19 @@ impl Tls {
         Ok(())
     }
 
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        Arc::clone(&self.config).into()
+    /// Shakes hands on a connection.
+    pub(crate) async fn accept(&self, stream: Stream) -> io::Result<Stream> {
+        let mut stream = self.begin(stream)?;
+        poll_fn(|cx| stream.poll_handshake(cx)).await?;
+        Ok(Stream::Owned(stream))
+    }
+
+    /// A connection whose handshake is to come.
+    pub(crate) fn begin<S>(&self, stream: S) -> io::Result<Box<TlsStream<S>>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        TlsStream::new(stream, Arc::clone(&self.config)).map(Box::new).map_err(io::Error::other)
     }
 
     async fn fingerprint(&self) -> [Option<Fingerprint>; 2] {

@@ -1,15 +1,20 @@
 //! Sockets over TLS.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, DEFAULT_VERSIONS, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -86,6 +91,77 @@ async fn a_silent_peer_is_pinged_and_closed_over_tls_too() {
     assert_eq!(client.next().await.opcode, 8);
     assert_eq!(server.closed().await, Closed::Idle);
     server.emptied().await;
+}
+
+#[tokio::test]
+async fn a_peer_may_send_one_byte_at_a_time_over_tls() {
+    let cert = Cert::new();
+    let mut server = cert.serve(NetLimits::default());
+    let stream = Drip(TcpStream::connect(server.address).await.unwrap());
+    stream.0.set_nodelay(true).unwrap();
+    let mut client = Client::over(cert.secure(stream).await);
+    client.upgrade().await;
+    server.opened().await;
+    let long = "drop by drop ".repeat(100);
+    client.say(&long).await;
+    assert_eq!(client.next().await, text(&long));
+}
+
+#[tokio::test]
+async fn how_a_tls_connection_ends_is_told_apart() {
+    let cert = Cert::new();
+    let mut server = cert.serve(NetLimits::default());
+    let mut client = cert.open(&server).await;
+    client.stream.shutdown().await.unwrap();
+    assert_eq!(server.closed().await, Closed::Vanished);
+    client.ended().await;
+    drop(cert.open(&server).await);
+    assert_eq!(server.closed().await, Closed::Failed(ErrorKind::UnexpectedEof));
+    let mut client = cert.open(&server).await;
+    client.stream.get_mut().0.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    assert_eq!(server.closed().await, Closed::Failed(ErrorKind::InvalidData));
+    client.ended().await;
+    server.emptied().await;
+}
+
+#[tokio::test]
+async fn peers_of_either_version_come_back_with_a_ticket() {
+    let cert = Cert::new();
+    let server = cert.serve(NetLimits::default());
+    for version in [&TLS12, &TLS13] {
+        let config = cert.config(&[version]);
+        for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+            let stream = TcpStream::connect(server.address).await.unwrap();
+            let mut client = Client::over(secure(&config, stream).await);
+            client.upgrade().await;
+            assert_eq!(client.stream.get_ref().1.handshake_kind(), Some(kind));
+            client.say("hello").await;
+            assert_eq!(client.next().await, text("hello"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_may_change_in_the_middle() {
+    let cert = Cert::new();
+    let server = cert.serve(NetLimits::default());
+    let mut client = cert.open(&server).await;
+    for _ in 0..50 {
+        client.stream.get_mut().1.refresh_traffic_keys().unwrap();
+        client.say("under new keys").await;
+        assert_eq!(client.next().await, text("under new keys"));
+    }
+}
+
+#[tokio::test]
+async fn requests_with_long_bodies_pass_through_tls() {
+    let cert = Cert::new();
+    let server = cert.serve(NetLimits::default());
+    let mut client = Client::over(cert.secure(TcpStream::connect(server.address).await.unwrap()).await);
+    client.write(b"POST /body HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 90000\r\n\r\n").await;
+    client.write(&[b'x'; 90_000]).await;
+    assert!(client.read_head().await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(client.rest().await, "90000");
 }
 
 #[tokio::test]
@@ -204,16 +280,47 @@ impl Cert {
         client
     }
 
-    async fn secure(&self, stream: TcpStream) -> TlsStream<TcpStream> {
+    async fn secure<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> TlsStream<S> {
+        secure(&self.config(DEFAULT_VERSIONS), stream).await
+    }
+
+    fn config(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).unwrap();
         let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".into(), b"http/1.1".into()];
-        let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+        Arc::new(config)
+    }
+}
+
+async fn secure<S: AsyncRead + AsyncWrite + Unpin>(config: &Arc<ClientConfig>, stream: S) -> TlsStream<S> {
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::clone(config)).connect(name, stream).await.unwrap()
+}
+
+/// Writes one byte at a time.
+struct Drip(TcpStream);
+
+impl AsyncRead for Drip {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Drip {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, &buf[..buf.len().min(1)])
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
