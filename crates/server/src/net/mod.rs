@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`Behind`] and [`Batch`] are the seam; `task` is what runs per socket;
 //! `handle` is what other threads see of it; `later` and `turnstile` are who goes first; [`Sockets`] finds it; [`frame`] is RFC 6455 without
-//! input or output; `listen`, `http` and [`Upgrade`] are the way in,
+//! input or output; `listen`, `tls`, `tls_stream`, `http` and [`Upgrade`] are the way in,
 //! and [`Workers`] the threads behind it.
 
 mod address;
