@@ -39,7 +39,7 @@ pub(crate) fn memory(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<()
         book.add("idle after", subject, 0, per(after));
         book.add("idle growth", subject, 0, after / idle.max(1.0));
         if matches!(subject, Guest | Keyed | Tls) {
-            leave(&mut crowd)?;
+            super::leave(&mut crowd)?;
         }
         // Whoever said goodbye is closed already, and that is no loss.
         crowd = server.crowd()?;
@@ -81,19 +81,6 @@ fn large(crowd: &mut Crowd) -> Result<()> {
             crowd.flush(*key)?;
         }
         super::expect(crowd, some.len(), |heard| *heard == Heard::Message)?;
-    }
-    Ok(())
-}
-
-/// Everybody says goodbye.
-fn leave(crowd: &mut Crowd) -> Result<()> {
-    for key in 0..crowd.len() {
-        crowd.queue(key, r#"{"type":"bye"}"#);
-        crowd.flush(key)?;
-    }
-    let mut heard = Vec::new();
-    while crowd.registered() > 0 {
-        crowd.wait(Duration::from_millis(100), &mut heard)?;
     }
     Ok(())
 }

@@ -79,3 +79,16 @@ fn expect(crowd: &mut Crowd, count: usize, is_wanted: impl Fn(&Heard) -> bool) -
     }
     Ok(())
 }
+
+/// Everybody says goodbye.
+fn leave(crowd: &mut Crowd) -> Result<()> {
+    for key in 0..crowd.len() {
+        crowd.queue(key, r#"{"type":"bye"}"#);
+        crowd.flush(key)?;
+    }
+    let mut heard = Vec::new();
+    while crowd.registered() > 0 {
+        crowd.wait(Duration::from_millis(100), &mut heard)?;
+    }
+    Ok(())
+}

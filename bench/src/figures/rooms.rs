@@ -16,9 +16,10 @@ pub(crate) fn rooms(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<()>
         let server = stage.start(subject)?;
         let mut crowd = server.crowd()?;
         crowd.open(*size, 64)?;
+        first(&server, 100.min(*size))?;
         super::settle(&mut crowd, sizes.settle)?;
         let before = server.resident()?;
-        fill(&mut crowd, *size)?;
+        fill(&mut crowd, "r", *size)?;
         super::settle(&mut crowd, sizes.settle)?;
         book.add("member bytes", subject, *size, (server.resident()? - before) / *size as f64);
         let others = size - 1;
@@ -28,7 +29,7 @@ pub(crate) fn rooms(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<()>
             say(&mut crowd, key, r#"{"type":"room.leave","room":"r"}"#)?;
             super::expect(&mut crowd, others, |heard| *heard == Heard::News)?;
             let read = crowd.bytes_read();
-            us += server.worked(|| join(&mut crowd, key, others))?.0;
+            us += server.worked(|| join(&mut crowd, "r", key, others))?.0;
             bytes += crowd.bytes_read() - read;
         }
         let told = (sizes.repeats * others) as f64;
@@ -75,26 +76,32 @@ pub(crate) fn lookups(stage: &Stage, sizes: &Sizes, book: &mut Book) -> Result<(
 const AT_ONCE: usize = 8;
 
 /// Lets all come into one room, one after the other.
-pub(super) fn fill(crowd: &mut Crowd, size: usize) -> Result<()> {
+fn fill(crowd: &mut Crowd, room: &str, size: usize) -> Result<()> {
     say(
         crowd,
         0,
-        &format!("{{\"type\":\"room.create\",\"room\":\"r\",\"capacity\":{size},\"mode\":\"FREE_FOR_ALL\"}}"),
+        &format!("{{\"type\":\"room.create\",\"room\":\"{room}\",\"capacity\":{size},\"mode\":\"FREE_FOR_ALL\"}}"),
     )?;
     super::expect(crowd, 1, |heard| *heard == Heard::Answer)?;
     for key in 1..size {
-        join(crowd, key, key)?;
+        join(crowd, room, key, key)?;
     }
     Ok(())
 }
 
-/// One comes in, and as many others are told as are there.
-fn join(crowd: &mut Crowd, key: usize, others: usize) -> Result<()> {
-    say(crowd, key, JOIN)?;
-    super::expect(crowd, others + 1, |heard| matches!(heard, Heard::News | Heard::Answer))
+/// A room of others, which is over. What the first one costs once is no cost of each member.
+fn first(server: &Server, size: usize) -> Result<()> {
+    let mut crowd = server.crowd()?;
+    crowd.open(size, 64)?;
+    fill(&mut crowd, "first", size)?;
+    super::leave(&mut crowd)
 }
 
-pub(super) const JOIN: &str = r#"{"type":"room.join","room":"r"}"#;
+/// One comes in, and as many others are told as are there.
+fn join(crowd: &mut Crowd, room: &str, key: usize, others: usize) -> Result<()> {
+    say(crowd, key, &format!("{{\"type\":\"room.join\",\"room\":\"{room}\"}}"))?;
+    super::expect(crowd, others + 1, |heard| matches!(heard, Heard::News | Heard::Answer))
+}
 
 pub(super) fn say(crowd: &mut Crowd, key: usize, text: &str) -> Result<()> {
     crowd.queue(key, text);

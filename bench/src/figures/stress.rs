@@ -113,7 +113,7 @@ fn fill_room(crowd: &mut Crowd) -> Result<()> {
     let (begun, mut heard) = (Instant::now(), Vec::new());
     let mut told = 0;
     for key in 1..size {
-        super::rooms::say(crowd, key, super::rooms::JOIN)?;
+        super::rooms::say(crowd, key, r#"{"type":"room.join","room":"r"}"#)?;
         let due = begun + Duration::from_secs_f64(key as f64 / size as f64);
         loop {
             let left = due.saturating_duration_since(Instant::now());

@@ -15,7 +15,7 @@ use wigwag_wire::{Device, Event, Namespace, PeerId, Refusal};
 
 use crate::admission::Origin;
 use crate::hub::Hub;
-use crate::ids::{DialectId, GroupKey, Party, SessionId};
+use crate::ids::{DialectId, GroupKey, GroupKeys, Party, SessionId};
 use crate::output::{Frame, Note, Outputs};
 use crate::peers::Telling;
 use crate::rules::Rules;
@@ -40,7 +40,7 @@ pub(crate) enum Later {
     /// A refusal for a session of another shard.
     Refuse { to: SessionId, n: Option<u64>, refusal: Refusal },
     /// A session ended: its groups and its watches are over.
-    Ended { party: Arc<Party>, groups: Vec<GroupKey>, watching: Vec<PeerId> },
+    Ended { party: Arc<Party>, groups: GroupKeys, watching: Vec<PeerId> },
     /// A session went away or came back: its groups hear of it.
     State { party: Arc<Party>, groups: Vec<GroupKey>, state: Presence },
     /// An id's presence for its watchers. `revision` lets the newest win where two cross.

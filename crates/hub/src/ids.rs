@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use wigwag_wire::{Device, Namespace, PeerId};
 
 /// One WebSocket, as the shell numbers it. Never used twice in one process.
@@ -101,6 +102,9 @@ pub struct GroupKey {
     /// The name within namespace and kind.
     pub name: Arc<str>,
 }
+
+/// The groups of a session. Most are in one at most, which then needs no memory of its own.
+pub(crate) type GroupKeys = SmallVec<[GroupKey; 1]>;
 
 #[cfg(test)]
 mod tests {

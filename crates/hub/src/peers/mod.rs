@@ -121,7 +121,7 @@ impl Peers {
     /// Notes that a session is no longer in a group.
     pub(crate) fn leave(&mut self, id: SessionId, group: &GroupKey) {
         if let Some(rare) = self.session_mut(id).and_then(|session| session.rare.as_deref_mut()) {
-            rare.groups.retain(|g| g != group);
+            rare.groups.retain(|g| *g != *group);
         }
     }
 

@@ -9,7 +9,7 @@ use wigwag_wire::{Limits, PeerId, PublicKey, Refusal};
 
 use super::queue::Queue;
 use super::relaying::Quota;
-use crate::ids::{GroupKey, GroupKind, Party, SocketId};
+use crate::ids::{GroupKey, GroupKeys, GroupKind, Party, SocketId};
 use crate::limiter::Limiter;
 use crate::rules::Rules;
 use crate::time::{Moment, Wall};
@@ -53,7 +53,7 @@ pub(crate) enum Line {
 /// What a session has that is with others or says something to many.
 #[derive(Debug, Default)]
 pub(crate) struct Rare {
-    pub(crate) groups: Vec<GroupKey>,
+    pub(crate) groups: GroupKeys,
     pub(crate) watching: Vec<Watching>,
     pub(crate) broadcasts: Limiter,
     /// What it may still have relayed.
@@ -187,5 +187,6 @@ mod tests {
         // With eight bytes of its allocator's, a session fills a multiple of sixteen.
         assert!(size_of::<Session>() <= 136, "{}", size_of::<Session>());
         assert!(size_of::<Resumable>() <= 104, "{}", size_of::<Resumable>());
+        assert!(size_of::<Rare>() <= 104, "{}", size_of::<Rare>());
     }
 }

@@ -154,7 +154,7 @@ impl Peers {
         let party = Arc::new(saved.party);
         let address = party.address();
         let watching = saved.watching.into_iter().map(|(id, told)| Watching { id, told, revision: 0 });
-        let rare = Rare { groups: saved.groups, watching: watching.collect(), ..Rare::default() };
+        let rare = Rare { groups: saved.groups.into(), watching: watching.collect(), ..Rare::default() };
         let session = Session {
             party: party.clone(),
             owner: Owner::of(saved.key),
