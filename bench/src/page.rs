@@ -69,7 +69,7 @@ const METHOD: &str = "
 - As sockets grow in number, what a server does in the second after the last message of its turn counts too: among so many sockets, most of what peers with keys were sent is confirmed only then.
 - Bytes are the growth of resident memory over the sockets that were opened, divided by their number. The kernel's own memory for a socket is beside that, and counted beside the small server.
 - What is left: native peers say `bye` and the others just close; 2 seconds later resident memory is compared with that before they came.
-- A join is counted with everything that it causes: the newcomer is told of all members, and all members of it. What a member takes is read after a room of a hundred others has come and gone. For presence, everybody watches one peer that goes and comes back.
+- A join is counted with everything that it causes: the newcomer is told of all members, and all members of it. As many are told in a room of either size. What a member takes is read after a room of a hundred others has come and gone. For presence, everybody watches one peer that goes and comes back.
 - Two cores: two servers with a core each beside one server that has both, with two threads of load that go where the scheduler puts them. Work done is 2 × the CPU per message of the two ÷ that of the one × how busy the cores were with the one ÷ how busy with the two. \
 That two cores of a machine share caches and a clock slows both alike; that the threads of one server wait for each other shows in either factor.
 - Stress: 300 calls per second are measured for as long as the trouble lasts, and before each trouble without it; the ratio is of these two. The trouble is made by another thread of the load on the same core, \

@@ -28,7 +28,7 @@ pub(crate) struct Sizes {
     /// How long a server may put its house in order before its memory is read.
     pub(crate) settle: Duration,
     pub(crate) rooms: Vec<usize>,
-    /// Times that somebody joins, speaks, comes or goes.
+    /// Times that somebody joins, speaks, comes or goes in the largest room; in a smaller one, so often that as many are told.
     pub(crate) repeats: usize,
     pub(crate) lookups: usize,
     /// Sockets that come back at once.
@@ -56,7 +56,7 @@ impl Sizes {
             idle: 10_000,
             settle: Duration::from_secs(2),
             rooms: vec![100, 1_000],
-            repeats: 40,
+            repeats: 100,
             lookups: 50_000,
             storm: 5_000,
             crowd: 1_000,
