@@ -147,7 +147,8 @@ fn is_name(text: &str) -> bool {
 
 fn visible(text: &str, max: usize) -> Result<(), IdError> {
     length(text, 1, max)?;
-    if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+    // All of them, without stopping at the first that is not, so that many are looked at together.
+    if text.bytes().fold(true, |all, b| all & matches!(b, b' '..=b'~')) {
         return Ok(());
     }
     match text.chars().find(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')) {
@@ -158,12 +159,25 @@ fn visible(text: &str, max: usize) -> Result<(), IdError> {
 
 fn plain(text: &str, min: usize, max: usize) -> Result<(), IdError> {
     length(text, min, max)?;
-    let good = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '~');
-    match text.chars().find(|c| !good(c)) {
+    if text.bytes().all(|b| PLAIN[usize::from(b)]) {
+        return Ok(());
+    }
+    match text.chars().find(|c| u8::try_from(*c).map_or(true, |b| !PLAIN[usize::from(b)])) {
         Some(c) => Err(IdError::BadChar(c)),
         None => Ok(()),
     }
 }
+
+/// Which bytes are letters, digits, or one of four signs.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut b = 0;
+    while b < 128u8 {
+        plain[b as usize] = b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'~');
+        b += 1;
+    }
+    plain
+};
 
 fn length(text: &str, min: usize, max: usize) -> Result<(), IdError> {
     if text.len() < min {

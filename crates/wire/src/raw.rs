@@ -52,7 +52,7 @@ pub fn depth_within(json: &str, max: u64) -> bool {
 
 /// Appends a text as a JSON string.
 pub fn put_text(out: &mut Vec<u8>, text: &str) {
-    if plain_len(text.as_bytes()) == text.len() {
+    if first_special(text.as_bytes(), 0) == text.len() {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');
@@ -62,38 +62,58 @@ pub fn put_text(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// How many bytes come before the first that a JSON text cannot hold as it is: a quote, a backslash or a control character.
-pub(crate) fn plain_len(bytes: &[u8]) -> usize {
-    // Many at a time, as long as none is special, which a compiler turns into vector instructions.
-    let is_plain = |chunk: &&[u8; CHUNK]| chunk.iter().fold(0, |any, byte| any | is_special(*byte)) == 0;
-    let plain = bytes.as_chunks::<CHUNK>().0.iter().take_while(is_plain).count() * CHUNK;
-    plain + few_plain(&bytes[plain..])
-}
-
-const CHUNK: usize = 32;
-
-/// One or zero, without a branch.
-fn is_special(byte: u8) -> u8 {
-    u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20)
-}
-
-fn few_plain(bytes: &[u8]) -> usize {
-    // Eight at a time: a byte's highest bit shows whether it, or one before it, is special.
-    const ONES: u64 = u64::MAX / 255;
-    let is_byte = |word: u64, byte: u8| {
-        let rest = word ^ (ONES * u64::from(byte));
-        rest.wrapping_sub(ONES) & !rest
-    };
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let special = (control | is_byte(word, b'"') | is_byte(word, b'\\')) & (ONES << 7);
+/// Where the first byte stands, from this place on, that a JSON text cannot hold as it is: a quote, a backslash or a control character.
+/// The length, if there is none.
+#[inline]
+pub(crate) fn first_special(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let special = specials(chunk);
         if special != 0 {
-            return at * 8 + special.trailing_zeros() as usize / 8;
+            return at + special.trailing_zeros() as usize;
         }
+        at += CHUNK;
     }
-    bytes.len() - rest.len() + rest.iter().position(|byte| is_special(*byte) != 0).unwrap_or(rest.len())
+    // The last bytes together with some before them, of which those that count are the highest.
+    let Some(begin) = bytes.len().checked_sub(CHUNK) else { return one_by_one(bytes, at) };
+    let last = bytes.last_chunk().map_or(0, specials);
+    let special = last.unbounded_shr((at - begin) as u32);
+    if special == 0 { bytes.len() } else { at + special.trailing_zeros() as usize }
+}
+
+/// So many bytes are looked at together.
+const CHUNK: usize = 16;
+
+/// A bit for each special byte.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn specials(chunk: &[u8; CHUNK]) -> u32 {
+    use std::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
+    };
+    #[expect(unsafe_code, reason = "a compiler finds no mask of so many bytes by itself")]
+    // SAFETY: every processor of this kind has SSE2, and the sixteen bytes may lie anywhere.
+    unsafe {
+        let bytes = _mm_loadu_si128(chunk.as_ptr().cast());
+        let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"'.cast_signed()));
+        let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\'.cast_signed()));
+        let control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+        _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)).cast_unsigned()
+    }
+}
+
+/// The same for any processor.
+#[cfg(not(target_arch = "x86_64"))]
+fn specials(chunk: &[u8; CHUNK]) -> u32 {
+    chunk.iter().enumerate().fold(0, |bits, (at, byte)| bits | u32::from(is_special(*byte)) << at)
+}
+
+fn one_by_one(bytes: &[u8], from: usize) -> usize {
+    bytes.iter().skip(from).position(|byte| is_special(*byte)).map_or(bytes.len(), |plain| from + plain)
+}
+
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | ..0x20)
 }
 
 /// How many `[` and `{` there are, those in strings too: the two differ in one bit.
@@ -158,7 +178,7 @@ mod tests {
             for plain in ["", "a", "a b!#[]~\u{7f}", "déjà vu ñandú", "0123456789abcdef0123"] {
                 for rest in ["", "x", "\"\\\u{1}xyzxyzxyz"] {
                     assert_eq!(
-                        plain_len(format!("{plain}{special}{rest}").as_bytes()),
+                        first_special(format!("{plain}{special}{rest}").as_bytes(), 0),
                         plain.len(),
                         "{plain}{special:?}{rest}"
                     );
@@ -170,7 +190,11 @@ mod tests {
             put_text(&mut out, text);
             assert_eq!(String::from_utf8_lossy(&out), serde_json::to_string(text).unwrap_or_default());
         }
-        assert_eq!(plain_len("déjà vu, and no more".as_bytes()), "déjà vu, and no more".len());
+        let text = r#"a "text" of some length, with "quotes" at its end""#;
+        for from in 0..=text.len() {
+            let first = text.bytes().skip(from).position(|byte| byte == b'"').map(|at| from + at);
+            assert_eq!(first_special(text.as_bytes(), from), first.unwrap_or(text.len()), "from {from}");
+        }
     }
 
     #[test]

@@ -112,7 +112,8 @@ impl<'a> Request<'a> {
         if limits.frame_bytes != 0 && text.len() as u64 > limits.frame_bytes {
             return Err(Unread { re: None, refusal: Code::TooLarge.into() });
         }
-        let fields = Fields::split(text).map_err(|refusal| Unread { re: None, refusal })?;
+        let mut fields = Fields::default();
+        fields.split(text).map_err(|refusal| Unread { re: None, refusal })?;
         let n = fields.integer("n", 0, INTEGER_MAX);
         let re = n.as_ref().ok().copied().flatten();
         if !fields.is_flat() && !depth_within(text, limits.json_depth) {

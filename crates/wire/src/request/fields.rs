@@ -24,33 +24,41 @@ pub const LIST_MAX: usize = 256;
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 
 /// The fields of one frame, none of them read yet.
+#[derive(Default)]
 pub(super) struct Fields<'a> {
     list: SmallVec<[(Cow<'a, str>, Value<'a>); 10]>,
     too_many: bool,
     /// Whether it is known that no field holds others.
     is_flat: bool,
+    /// A bit for each kind of key that there is, by length and first sign: where each has its own, none is there twice.
+    kinds: u64,
+    maybe_twice: bool,
 }
 
 impl<'a> Fields<'a> {
-    /// Splits a frame. All of it is checked to be JSON.
-    pub(super) fn split(text: &'a str) -> Result<Self, Refusal> {
-        let mut fields = Self { list: SmallVec::new(), too_many: false, is_flat: false };
-        if let Some(is_flat) = envelope::split(text, |key, value| fields.push(Cow::Borrowed(key), value)) {
-            fields.is_flat = is_flat;
-            return Ok(fields);
+    /// Splits a frame into these, which are none yet: they are too many bytes to be handed up. All of it is checked to be JSON.
+    pub(super) fn split(&mut self, text: &'a str) -> Result<(), Refusal> {
+        if let Some(is_flat) = envelope::split(text, |key, value| self.push(Cow::Borrowed(key), value)) {
+            self.is_flat = is_flat;
+            return Ok(());
         }
-        Self::parse(text)
+        self.parse(text)
     }
 
     /// The same by the library alone.
-    fn parse(text: &'a str) -> Result<Self, Refusal> {
-        let mut fields = Self { list: SmallVec::new(), too_many: false, is_flat: false };
+    #[cold]
+    fn parse(&mut self, text: &'a str) -> Result<(), Refusal> {
+        *self = Self::default();
         let mut json = serde_json::Deserializer::from_str(text);
-        json.deserialize_map(FieldsVisitor(&mut fields)).and_then(|()| json.end()).map_err(|why| malformed(&why))?;
-        Ok(fields)
+        json.deserialize_map(FieldsVisitor(self)).and_then(|()| json.end()).map_err(|why| malformed(&why))
     }
 
+    #[inline(always)]
     fn push(&mut self, key: Cow<'a, str>, value: Value<'a>) {
+        let first = key.as_bytes().first().map_or(0, |first| u32::from(*first));
+        let kind = 1u64.rotate_left(first + 3 * key.len() as u32);
+        self.maybe_twice |= self.kinds & kind != 0;
+        self.kinds |= kind;
         if self.list.len() < FIELDS_MAX {
             self.list.push((key, value));
         } else {
@@ -64,10 +72,16 @@ impl<'a> Fields<'a> {
     }
 
     /// Refuses too many fields, and a field that is there twice.
+    #[inline]
     pub(super) fn check(&self) -> Result<(), Refusal> {
         if self.too_many {
             return Err(Refusal::new(Code::BadField, format!("More than {FIELDS_MAX} fields.")));
         }
+        if self.maybe_twice { self.look_for_twins() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn look_for_twins(&self) -> Result<(), Refusal> {
         for (at, (key, _)) in self.list.iter().enumerate() {
             if self.list[..at].iter().any(|(other, _)| other == key) {
                 let shown = if key.len() <= 32 { key } else { "A field" };
@@ -78,6 +92,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A field as it stands there.
+    #[inline(always)]
     fn value(&self, name: &str) -> Option<Value<'a>> {
         self.list.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
@@ -88,6 +103,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Content that must be there; it may be `null`.
+    #[inline(always)]
     pub(super) fn content(&self, name: &'static str) -> Result<Content<'a>, Refusal> {
         self.value(name).map(Value::content).ok_or_else(|| missing(name))
     }
@@ -100,6 +116,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A text.
+    #[inline(always)]
     pub(super) fn text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Refusal> {
         self.some(name).map(|value| string(value).ok_or_else(|| bad(name, "must be a text"))).transpose()
     }
@@ -133,6 +150,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A name that must be there, left in the frame once it is checked.
+    #[inline(always)]
     pub(super) fn checked(
         &self,
         name: &'static str,
@@ -144,6 +162,7 @@ impl<'a> Fields<'a> {
     }
 
     /// An integer within bounds.
+    #[inline(always)]
     pub(super) fn integer(&self, name: &'static str, min: u64, max: u64) -> Result<Option<u64>, Refusal> {
         let Some(raw) = self.some(name) else { return Ok(None) };
         match raw.get().parse() {
@@ -197,12 +216,14 @@ impl<'a> Fields<'a> {
     /// The fields of an object inside this one.
     pub(super) fn object(&self, name: &'static str) -> Result<Option<Self>, Refusal> {
         let Some(raw) = self.some(name) else { return Ok(None) };
-        let fields = Self::split(raw.get()).map_err(|_| bad(name, "must be an object"))?;
+        let mut fields = Self::default();
+        fields.split(raw.get()).map_err(|_| bad(name, "must be an object"))?;
         fields.check()?;
         Ok(Some(fields))
     }
 
     /// A field that is there and not `null`.
+    #[inline(always)]
     fn some(&self, name: &str) -> Option<Value<'a>> {
         self.value(name).filter(|value| value.get() != "null")
     }
@@ -227,12 +248,13 @@ pub(super) fn within(name: &str, content: &str, max: u64) -> Result<(), Refusal>
 }
 
 /// The text of a JSON string. `None` for any other JSON, and for escapes that are no characters.
+#[inline]
 fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
     let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
-    if matches!(value, Value::Plain(_)) || memchr::memchr(b'\\', inner.as_bytes()).is_none() {
-        return Some(Cow::Borrowed(inner));
+    match value {
+        Value::Raw(raw) if inner.contains('\\') => serde_json::from_str(raw.get()).ok().map(Cow::Owned),
+        Value::Raw(_) | Value::Known(_) => Some(Cow::Borrowed(inner)),
     }
-    serde_json::from_str(value.get()).ok().map(Cow::Owned)
 }
 
 /// The library's words for a wrong kind quote what they found, which is nobody else's business; those for bad syntax do not.
@@ -306,14 +328,14 @@ mod tests {
         let list = |fields: &Fields<'_>| -> Vec<(String, String)> {
             fields.list.iter().map(|(key, value)| (key.to_string(), value.get().to_owned())).collect()
         };
-        let mut quick = Fields { list: SmallVec::new(), too_many: false, is_flat: false };
+        let mut quick = Fields::default();
         let split = envelope::split(text, |key, value| quick.push(Cow::Borrowed(key), value));
         let Some(is_flat) = split else { return Ok(false) };
-        let whole = Fields::parse(text);
-        prop_assert!(whole.is_ok(), "{text:?} is no JSON object");
-        let whole = whole.unwrap();
+        let mut whole = Fields::default();
+        prop_assert!(whole.parse(text).is_ok(), "{text:?} is no JSON object");
         prop_assert_eq!(list(&quick), list(&whole), "{:?}", text);
         prop_assert_eq!(quick.too_many, whole.too_many);
+        prop_assert_eq!(quick.check().is_ok(), !quick.too_many && quick.look_for_twins().is_ok());
         prop_assert!(!is_flat || crate::raw::depth_within(text, 1), "{text:?} is not flat");
         for (key, value) in &quick.list {
             let raw = value.raw().map(RawValue::get);
