@@ -52,8 +52,8 @@ pub(crate) fn text_of(raw: &RawValue) -> Option<Text<'_>> {
 }
 
 /// For fields that may hold anything: `null` is there too. Goes with `#[serde(borrow, default)]`.
-pub(crate) fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(from).map(Some)
+pub(crate) fn present<'de, D: Deserializer<'de>, T: From<&'de RawValue>>(from: D) -> Result<Option<T>, D::Error> {
+    <&RawValue>::deserialize(from).map(|raw| Some(raw.into()))
 }
 
 /// A whole text as content, without the white space around it.

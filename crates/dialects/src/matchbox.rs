@@ -113,7 +113,7 @@ impl Place {
         let told = Told::Signal { sender: ids::of_member(turn.ns(), &self.party.id, &self.party.device), data };
         let told = serde_json::to_string(&told).unwrap_or_default();
         let (kind, content) = signals::outward(data);
-        let _ = turn.signal_to(&self.party, (to.id.as_str(), Some(to.device.as_str())), kind, &content, &told);
+        let _ = turn.signal_to(&self.party, (to.id.as_str(), Some(to.device.as_str())), kind, &*content, &told);
     }
 }
 

@@ -5,12 +5,12 @@ use std::mem::take;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 use smallvec::SmallVec;
 use wigwag_hub::{Ask, Foreigner, Hub, Moment, Note, Now, Output, Outputs, Party, Pass, SocketId};
 use wigwag_wire::code::Code;
 use wigwag_wire::event::Delivery;
 use wigwag_wire::id::IdForm;
+use wigwag_wire::raw::Content;
 use wigwag_wire::request::{Mode, RoomCreate, RoomJoin, RoomOptions, Signal};
 use wigwag_wire::{Foreign, Namespace, PeerId, Refusal, Request, RoomName};
 
@@ -268,24 +268,24 @@ impl Turn<'_> {
 
     /// Sends a signal. Who speaks the same dialect gets `frame`, byte for byte; everybody else gets kind and content.
     /// `None`: its fate is decided elsewhere.
-    pub(crate) fn signal(
+    pub(crate) fn signal<'d>(
         &mut self,
         party: &Arc<Party>,
         to: &str,
         kind: &str,
-        data: &RawValue,
+        data: impl Into<Content<'d>>,
         frame: &str,
     ) -> Result<Option<Delivery>, Refusal> {
         self.signal_to(party, (to, None), kind, data, frame)
     }
 
     /// The same, for one device of the receiver.
-    pub(crate) fn signal_to(
+    pub(crate) fn signal_to<'d>(
         &mut self,
         party: &Arc<Party>,
         (to, device): (&str, Option<&str>),
         kind: &str,
-        data: &RawValue,
+        data: impl Into<Content<'d>>,
         frame: &str,
     ) -> Result<Option<Delivery>, Refusal> {
         if PeerId::check(to).is_err() {

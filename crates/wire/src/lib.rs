@@ -11,6 +11,8 @@ pub mod limits;
 pub mod raw;
 pub mod request;
 pub mod room_code;
+mod scan;
+pub mod sight;
 pub mod signature;
 
 pub use code::{Class, Code, Refusal};

@@ -4,11 +4,16 @@ use memchr::memchr2;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use serde_json::value::RawValue;
 
+use crate::scan::{first_special, openings_within};
+
 /// What one peer says to another: well-formed JSON, and none of our business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Content<'a>(&'a str);
 
 impl<'a> Content<'a> {
+    /// Nothing at all.
+    pub const NULL: Self = Self("null");
+
     /// A text that is known to be JSON.
     pub(crate) const fn known(json: &'a str) -> Self {
         Self(json)
@@ -47,80 +52,39 @@ impl Serialize for Content<'_> {
 /// Whether no part of `json`, which must be well-formed, is nested deeper than `max`. `0` is no limit.
 pub fn depth_within(json: &str, max: u64) -> bool {
     // Most messages hold fewer brackets than they may be deep, and counting is many times faster than following.
-    max == 0 || openings(json.as_bytes()) <= max || follow(json.as_bytes(), max)
+    max == 0 || openings_within(json.as_bytes(), max) || follow(json.as_bytes(), max)
+}
+
+/// What JSON is written to.
+pub trait Out {
+    /// Appends what is JSON already.
+    fn put(&mut self, json: &str);
+}
+
+impl Out for Vec<u8> {
+    #[inline]
+    fn put(&mut self, json: &str) {
+        self.extend_from_slice(json.as_bytes());
+    }
+}
+
+impl Out for String {
+    #[inline]
+    fn put(&mut self, json: &str) {
+        self.push_str(json);
+    }
 }
 
 /// Appends a text as a JSON string.
-pub fn put_text(out: &mut Vec<u8>, text: &str) {
+pub fn put_text(out: &mut impl Out, text: &str) {
     if first_special(text.as_bytes(), 0) == text.len() {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
+        out.put("\"");
+        out.put(text);
+        out.put("\"");
     } else {
         // Writing a text into memory cannot fail.
-        let _ = serde_json::to_writer(out, text);
+        out.put(&serde_json::to_string(text).unwrap_or_default());
     }
-}
-
-/// Where the first byte stands, from this place on, that a JSON text cannot hold as it is: a quote, a backslash or a control character.
-/// The length, if there is none.
-#[inline]
-pub(crate) fn first_special(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        let special = specials(chunk);
-        if special != 0 {
-            return at + special.trailing_zeros() as usize;
-        }
-        at += CHUNK;
-    }
-    // The last bytes together with some before them, of which those that count are the highest.
-    let Some(begin) = bytes.len().checked_sub(CHUNK) else { return one_by_one(bytes, at) };
-    let last = bytes.last_chunk().map_or(0, specials);
-    let special = last.unbounded_shr((at - begin) as u32);
-    if special == 0 { bytes.len() } else { at + special.trailing_zeros() as usize }
-}
-
-/// So many bytes are looked at together.
-const CHUNK: usize = 16;
-
-/// A bit for each special byte.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-fn specials(chunk: &[u8; CHUNK]) -> u32 {
-    use std::arch::x86_64::{
-        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
-    };
-    #[expect(unsafe_code, reason = "a compiler finds no mask of so many bytes by itself")]
-    // SAFETY: every processor of this kind has SSE2, and the sixteen bytes may lie anywhere.
-    unsafe {
-        let bytes = _mm_loadu_si128(chunk.as_ptr().cast());
-        let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"'.cast_signed()));
-        let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\'.cast_signed()));
-        let control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
-        _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)).cast_unsigned()
-    }
-}
-
-/// The same for any processor.
-#[cfg(not(target_arch = "x86_64"))]
-fn specials(chunk: &[u8; CHUNK]) -> u32 {
-    chunk.iter().enumerate().fold(0, |bits, (at, byte)| bits | u32::from(is_special(*byte)) << at)
-}
-
-fn one_by_one(bytes: &[u8], from: usize) -> usize {
-    bytes.iter().skip(from).position(|byte| is_special(*byte)).map_or(bytes.len(), |plain| from + plain)
-}
-
-fn is_special(byte: u8) -> bool {
-    matches!(byte, b'"' | b'\\' | ..0x20)
-}
-
-/// How many `[` and `{` there are, those in strings too: the two differ in one bit.
-fn openings(bytes: &[u8]) -> u64 {
-    // Sums that fit a byte are what a compiler turns into vector instructions.
-    let few = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(byte & !0x20 == b'[')).sum::<u8>();
-    bytes.chunks(255).map(|chunk| u64::from(few(chunk))).sum()
 }
 
 fn follow(bytes: &[u8], max: u64) -> bool {
@@ -173,27 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_special_byte_is_found_wherever_it_stands() {
-        for special in ['"', '\\', '\u{0}', '\u{1f}'] {
-            for plain in ["", "a", "a b!#[]~\u{7f}", "déjà vu ñandú", "0123456789abcdef0123"] {
-                for rest in ["", "x", "\"\\\u{1}xyzxyzxyz"] {
-                    assert_eq!(
-                        first_special(format!("{plain}{special}{rest}").as_bytes(), 0),
-                        plain.len(),
-                        "{plain}{special:?}{rest}"
-                    );
-                }
-            }
-        }
+    fn a_text_is_written_as_the_library_writes_it() {
         for text in ["", "plain", "a \"quote\"", "back\\slash", "line\nbreak \u{7f} é", "\u{0}"] {
             let mut out = Vec::new();
             put_text(&mut out, text);
             assert_eq!(String::from_utf8_lossy(&out), serde_json::to_string(text).unwrap_or_default());
-        }
-        let text = r#"a "text" of some length, with "quotes" at its end""#;
-        for from in 0..=text.len() {
-            let first = text.bytes().skip(from).position(|byte| byte == b'"').map(|at| from + at);
-            assert_eq!(first_special(text.as_bytes(), from), first.unwrap_or(text.len()), "from {from}");
         }
     }
 

@@ -1,6 +1,5 @@
 //! What a peer asks: one type per message, read from one JSON object. A request that parses is valid.
 
-mod envelope;
 mod fields;
 mod groups;
 mod peers;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
 use wigwag_hub::{Moment, Party};
 use wigwag_wire::event::{Delivery, Presence};
+use wigwag_wire::raw::Content;
 use wigwag_wire::{PeerId, Refusal};
 
 use super::Message;
 use super::voice::{Relayed, kind};
 use super::waiting::Secret;
-use crate::json::{frame, read};
+use crate::json::frame;
 use crate::turn::Turn;
 
 /// Absent peers that one socket may be calling at once. Beyond that a call fails at once.
@@ -35,7 +35,7 @@ struct Call {
 pub(super) struct Saying<'a> {
     pub(super) word: &'a str,
     pub(super) dst: &'a str,
-    pub(super) payload: Option<&'a RawValue>,
+    pub(super) payload: Option<Content<'a>>,
 }
 
 impl Calls {
@@ -69,8 +69,8 @@ impl Calls {
             }
             return;
         }
-        let relayed = Relayed { r#type: word, src: party.id.as_str(), dst, payload: payload.map(Into::into) };
-        let Some(written) = relayed.written() else { return };
+        let relayed = Relayed { r#type: word, src: party.id.as_str(), dst, payload };
+        let written = relayed.written();
         let waits = !matches!(word, "LEAVE" | "EXPIRE");
         if let Some(place) = self.open.iter().position(|call| call.to.as_str() == dst) {
             let (to, kept) = (self.open[place].to.clone(), self.open[place].kept);
@@ -160,7 +160,7 @@ impl Calls {
     fn send_all(&mut self, turn: &mut Turn<'_>, party: &Arc<Party>, to: PeerId, frames: &[Box<str>]) {
         let mut is_lost = false;
         for written in frames {
-            let Some(Message { kind, dst: Some(dst), payload }) = read(written) else { continue };
+            let Some(Message { kind, dst: Some(dst), payload }) = Message::read(written) else { continue };
             let saying = Saying { word: &kind, dst: &dst, payload };
             is_lost |= matches!(send(turn, party, saying, written), Ok(Some(Delivery::Absent)) | Err(_));
         }
@@ -188,7 +188,7 @@ fn send(
     saying: Saying<'_>,
     written: &str,
 ) -> Result<Option<Delivery>, Refusal> {
-    let payload = saying.payload.unwrap_or(RawValue::NULL);
+    let payload = saying.payload.unwrap_or(Content::NULL);
     turn.signal(party, saying.dst, kind(saying.word), payload, written)
 }
 

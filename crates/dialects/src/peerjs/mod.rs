@@ -7,17 +7,18 @@ mod http;
 mod voice;
 mod waiting;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use wigwag_hub::{Moment, Party};
-use wigwag_wire::PeerId;
 use wigwag_wire::code::Code;
 use wigwag_wire::event::Presence;
+use wigwag_wire::raw::Content;
+use wigwag_wire::{PeerId, sight};
 
 use self::calls::{Calls, Saying};
 use self::voice::{FULL, NOTHING, TAKEN, WRONG_ID, WRONG_KEY, error};
@@ -95,7 +96,34 @@ struct Message<'a> {
     #[serde(borrow, default, deserialize_with = "text")]
     dst: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
-    payload: Option<&'a RawValue>,
+    payload: Option<Content<'a>>,
+}
+
+impl<'a> Message<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        Self::at_sight(text).or_else(|| read(text))
+    }
+
+    /// As clients write it: the library reads the same, and whatever else there is.
+    fn at_sight(text: &'a str) -> Option<Self> {
+        let (mut kind, mut dst, mut payload, mut twice) = (None, None, None, false);
+        sight::fields(text, |key, value| {
+            let field = match key {
+                "type" => &mut kind,
+                "dst" => &mut dst,
+                "payload" => &mut payload,
+                _ => return,
+            };
+            twice |= field.replace(value).is_some();
+        })?;
+        let text = |field: sight::Value<'a>| field.plain().map(Cow::Borrowed);
+        let dst = match dst {
+            Some(dst) => Some(text(dst).filter(|dst| !dst.is_empty())?),
+            None => None,
+        };
+        let payload = payload.map(sight::Value::content);
+        (!twice).then_some(Self { kind: text(kind?)?, dst, payload })
+    }
 }
 
 impl Interpreter for PeerJs {
@@ -112,7 +140,7 @@ impl Interpreter for PeerJs {
 
     fn heard(&mut self, turn: &mut Turn<'_>, text: &str) {
         self.listened(turn);
-        let message = read::<Message<'_>>(text);
+        let message = Message::read(text);
         let kind = turn.count(message.as_ref().map_or("", |message| &message.kind));
         let Some(message) = message else { return };
         match (kind, message.dst) {
@@ -258,5 +286,42 @@ mod tests {
         assert!(shared.seat(1, || true).is_some());
         drop(first);
         assert!(shared.seat(1, || false).is_some());
+    }
+
+    #[test]
+    fn what_is_read_at_sight_is_what_the_library_reads() {
+        type Said<'a> = Option<(String, Option<String>, Option<&'a str>)>;
+        fn said(message: Option<Message<'_>>) -> Said<'_> {
+            let Message { kind, dst, payload } = message?;
+            Some((kind.into_owned(), dst.map(Cow::into_owned), payload.map(Content::get)))
+        }
+        let at_sight = [
+            r#"{"type":"HEARTBEAT"}"#,
+            r#"{"type":"LEAVE","payload":null}"#,
+            r#"{"type":"OFFER","payload":{"sdp":{"type":"offer"},"n":17},"dst":"bob"}"#,
+            r#" { "dst" : "bob" , "src" : 7 , "type" : "CANDIDATE" , "payload" : [1, {"a": "\n"}] } "#,
+        ];
+        let left = [
+            "",
+            "[]",
+            "{}",
+            r#"{"type":7}"#,
+            r#"{"type":"LEAVE","dst":7}"#,
+            r#"{"type":"LEAVE","dst":""}"#,
+            r#"{"type":"LEAVE","dst":null}"#,
+            r#"{"type":"\u004cEAVE","dst":"bob"}"#,
+            r#"{"\u0074ype":"LEAVE","dst":"b\"ob"}"#,
+            r#"{"type":"LEAVE","type":"LEAVE"}"#,
+            r#"{"type":"LEAVE","dst":"bob""#,
+        ];
+        for text in at_sight {
+            assert!(Message::at_sight(text).is_some(), "{text}");
+        }
+        for text in left {
+            assert!(Message::at_sight(text).is_none(), "{text}");
+        }
+        for text in at_sight.into_iter().chain(left) {
+            assert_eq!(said(Message::read(text)), said(read(text)), "{text}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use wigwag_hub::{Frames, Party, Scene, Voice};
 use wigwag_wire::Event;
 use wigwag_wire::code::Code;
-use wigwag_wire::raw::{Content, put_text};
+use wigwag_wire::raw::{Content, Out, put_text};
 
 use crate::dialect::own_frame;
 use crate::json::frame;
@@ -34,25 +34,25 @@ pub(super) struct Relayed<'a> {
 
 impl Relayed<'_> {
     /// The same as serde writes, in a fraction of the time: it is most of what is said.
-    pub(super) fn written(&self) -> Option<String> {
+    pub(super) fn written(&self) -> String {
         let Self { r#type, src, dst, payload } = *self;
         let size = r#type.len() + src.len() + dst.len() + payload.map_or(0, |payload| payload.get().len());
-        let mut out = Vec::with_capacity(size + 40);
+        let mut out = String::with_capacity(size + 40);
         self.write(&mut out);
-        String::from_utf8(out).ok()
+        out
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut impl Out) {
         let Self { r#type, src, dst, payload } = *self;
         for (name, text) in [("{\"type\":", r#type), (",\"src\":", src), (",\"dst\":", dst)] {
-            out.extend_from_slice(name.as_bytes());
+            out.put(name);
             put_text(out, text);
         }
         if let Some(payload) = payload {
-            out.extend_from_slice(b",\"payload\":");
-            out.extend_from_slice(payload.get().as_bytes());
+            out.put(",\"payload\":");
+            out.put(payload.get());
         }
-        out.push(b'}');
+        out.put("}");
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
         for payload in [None, Some(RawValue::NULL.into())] {
             for dst in ["bob", "a \"b\" \\ \n é"] {
                 let relayed = Relayed { r#type: "OFFER", src: "alice", dst, payload };
-                assert_eq!(relayed.written(), serde_json::to_string(&relayed).ok());
+                assert_eq!(Some(relayed.written()), serde_json::to_string(&relayed).ok());
             }
         }
     }

@@ -80,7 +80,7 @@ impl Queue {
     pub(crate) fn wire(&mut self) -> Vec<u64> {
         let told = self.wired.saturating_sub(self.settled) as usize;
         self.wired = self.count();
-        self.held.iter().skip(told).filter_map(|held| held.receipt.wired()).collect()
+        self.held.range(told.min(self.held.len())..).filter_map(|held| held.receipt.wired()).collect()
     }
 
     /// How many frames there have been.

@@ -3,13 +3,10 @@
 //! [`Decoder`] reads what a client sends. A whole frame is unmasked where it lies and handed out
 //! without a copy; only a frame or message that is not yet complete holds memory, and gives it
 //! back as soon as it has been handed out. [`put_frame`] and [`put_close`] write what a server
-//! sends. Frame headers and their codes are tungstenite's; buffers, limits and the order of
-//! frames are ours. Sockets, deadlines and queues live next door (`task`, `outbox`).
+//! sends. Which closing codes may be sent is tungstenite's to know; headers, of which every message
+//! has one, are read and written here. Sockets, deadlines and queues live next door (`task`, `outbox`).
 
-use std::io::Cursor;
-
-use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+use tungstenite::protocol::frame::coding::CloseCode;
 
 /// What a client may send at most.
 #[derive(Clone, Copy, Debug)]
@@ -155,31 +152,36 @@ impl Decoder {
 
 /// Appends a whole, final server frame.
 pub fn put_frame(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
-    put_header(out, kind.into(), payload.len());
+    put_header(out, kind.opcode(), payload.len());
     out.extend_from_slice(payload);
 }
 
 /// Appends a closing frame; a reason that does not fit into a control frame is cut at a character.
 pub fn put_close(out: &mut Vec<u8>, code: Option<u16>, reason: &str) {
     let Some(code) = code else {
-        return put_header(out, OpCode::Control(Control::Close), 0);
+        return put_header(out, CLOSE, 0);
     };
     let reason = &reason[..reason.floor_char_boundary(MAX_CONTROL - 2)];
-    put_header(out, OpCode::Control(Control::Close), 2 + reason.len());
+    put_header(out, CLOSE, 2 + reason.len());
     out.extend_from_slice(&code.to_be_bytes());
     out.extend_from_slice(reason.as_bytes());
 }
 
 /// The bytes that a frame of such a payload takes on the wire of a server.
 pub fn frame_len(payload: usize) -> usize {
-    FrameHeader::default().len(payload as u64) + payload
+    let header = match payload {
+        0..=MAX_CONTROL => 2,
+        126..=0xffff => 4,
+        _ => 10,
+    };
+    header + payload
 }
 
 /// The length on the wire of the server frame at the front of `bytes`, if its header is there.
 pub fn first_frame_len(bytes: &[u8]) -> Option<usize> {
-    let mut cursor = Cursor::new(bytes);
-    let (_, payload) = FrameHeader::parse(&mut cursor).ok()??;
-    usize::try_from(cursor.position().saturating_add(payload)).ok()
+    let (&[_, second], rest) = bytes.split_first_chunk()?;
+    let (payload, rest) = payload_len(second, rest)?;
+    (bytes.len() - rest.len()).checked_add(usize::try_from(payload).ok()?)
 }
 
 /// The kinds of frame that a server sends with a payload of its own.
@@ -212,25 +214,50 @@ const MAX_CONTROL: usize = 125;
 /// Two bytes, eight of length, four of mask.
 const MAX_HEADER: usize = 14;
 
-impl From<Kind> for OpCode {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Text => Self::Data(Data::Text),
-            Kind::Binary => Self::Data(Data::Binary),
-            Kind::Ping => Self::Control(Control::Ping),
-            Kind::Pong => Self::Control(Control::Pong),
+/// The bit of a last fragment, and those that only an extension may set.
+const FINAL: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+/// The bit of a masked payload, before its length.
+const MASKED: u8 = 0x80;
+const CLOSE: u8 = 8;
+
+impl Kind {
+    fn opcode(self) -> u8 {
+        match self {
+            Self::Text => 1,
+            Self::Binary => 2,
+            Self::Ping => 9,
+            Self::Pong => 10,
         }
     }
 }
 
-fn put_header(out: &mut Vec<u8>, opcode: OpCode, payload: usize) {
-    let header = FrameHeader { opcode, ..FrameHeader::default() };
+fn put_header(out: &mut Vec<u8>, opcode: u8, payload: usize) {
     out.reserve(MAX_HEADER + payload);
-    let written = header.format(payload as u64, out);
-    debug_assert!(written.is_ok(), "a Vec takes every write");
+    let first = FINAL | opcode;
+    match (u8::try_from(payload), u16::try_from(payload)) {
+        (Ok(short @ 0..126), _) => out.extend_from_slice(&[first, short]),
+        (_, Ok(payload)) => {
+            let [high, low] = payload.to_be_bytes();
+            out.extend_from_slice(&[first, 126, high, low]);
+        }
+        _ => {
+            out.extend_from_slice(&[first, 127]);
+            out.extend_from_slice(&(payload as u64).to_be_bytes());
+        }
+    }
 }
 
-/// The opcodes that pass the checks, without tungstenite's reserved ones.
+/// The length of a payload, from a header's second byte and what follows it; and what follows the length. `None`: more is needed.
+fn payload_len(second: u8, rest: &[u8]) -> Option<(u64, &[u8])> {
+    match second & !MASKED {
+        126 => rest.split_first_chunk().map(|(length, rest)| (u16::from_be_bytes(*length).into(), rest)),
+        127 => rest.split_first_chunk().map(|(length, rest)| (u64::from_be_bytes(*length), rest)),
+        short => Some((short.into(), rest)),
+    }
+}
+
+/// The opcodes that pass the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Incoming {
     Continue,
@@ -242,6 +269,18 @@ enum Incoming {
 }
 
 impl Incoming {
+    fn of(opcode: u8) -> Option<Self> {
+        Some(match opcode {
+            0 => Self::Continue,
+            1 => Self::Text,
+            2 => Self::Binary,
+            CLOSE => Self::Close,
+            9 => Self::Ping,
+            10 => Self::Pong,
+            _ => return None,
+        })
+    }
+
     fn is_control(self) -> bool {
         matches!(self, Self::Ping | Self::Pong | Self::Close)
     }
@@ -284,35 +323,19 @@ struct Frame {
 impl Frame {
     /// The frame at the front of `bytes` and the length of its header, if all of that is there.
     fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, Violation> {
-        let mut cursor = Cursor::new(bytes);
-        // The only error of a parse from memory is a reserved opcode.
-        let parsed = FrameHeader::parse(&mut cursor).map_err(|_| Violation::UnknownOpcode)?;
-        let Some((header, length)) = parsed else {
-            return Ok(None);
-        };
-        if header.rsv1 || header.rsv2 || header.rsv3 {
+        let Some((&[first, second], rest)) = bytes.split_first_chunk() else { return Ok(None) };
+        let opcode = Incoming::of(first & !(FINAL | RESERVED)).ok_or(Violation::UnknownOpcode)?;
+        if first & RESERVED != 0 {
             return Err(Violation::ReservedBit);
         }
-        let opcode = match header.opcode {
-            OpCode::Data(Data::Continue) => Incoming::Continue,
-            OpCode::Data(Data::Text) => Incoming::Text,
-            OpCode::Data(Data::Binary) => Incoming::Binary,
-            OpCode::Control(Control::Ping) => Incoming::Ping,
-            OpCode::Control(Control::Pong) => Incoming::Pong,
-            OpCode::Control(Control::Close) => Incoming::Close,
-            OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_)) => {
-                return Err(Violation::UnknownOpcode);
-            }
-        };
-        let frame = Self {
-            opcode,
-            last: header.is_final,
-            mask: header.mask.ok_or(Violation::Unmasked)?,
-            left: usize::try_from(length).map_err(|_| Violation::TooBig)?,
-            taken: 0,
-        };
-        let header_len = bytes.len().min(MAX_HEADER).min(cursor.position() as usize);
-        Ok(Some((frame, header_len)))
+        if second & MASKED == 0 {
+            return Err(Violation::Unmasked);
+        }
+        let Some((length, rest)) = payload_len(second, rest) else { return Ok(None) };
+        let Some((mask, rest)) = rest.split_first_chunk() else { return Ok(None) };
+        let left = usize::try_from(length).map_err(|_| Violation::TooBig)?;
+        let frame = Self { opcode, last: first & FINAL != 0, mask: *mask, left, taken: 0 };
+        Ok(Some((frame, bytes.len() - rest.len())))
     }
 
     /// Whether the frame may stand here: inside the message begun before, if any.

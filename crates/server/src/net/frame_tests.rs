@@ -46,6 +46,41 @@ fn memory_follows_what_arrived_and_not_what_was_announced() {
 }
 
 #[test]
+fn headers_are_those_of_an_independent_library() {
+    use tungstenite::protocol::frame::FrameHeader;
+    use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+    let kinds = [
+        (Kind::Text, OpCode::Data(Data::Text)),
+        (Kind::Binary, OpCode::Data(Data::Binary)),
+        (Kind::Ping, OpCode::Control(Control::Ping)),
+        (Kind::Pong, OpCode::Control(Control::Pong)),
+    ];
+    for payload in [0, 1, 125, 126, 127, 255, 256, 65_535, 65_536, 70_000] {
+        for (kind, opcode) in kinds {
+            let mut header = FrameHeader { opcode, ..FrameHeader::default() };
+            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            put_header(&mut ours, kind.opcode(), payload);
+            header.format(payload as u64, &mut theirs).unwrap();
+            assert_eq!(ours, theirs);
+            assert_eq!(frame_len(payload), theirs.len() + payload);
+            for cut in 0..=theirs.len() {
+                let whole = (cut == theirs.len()).then_some(theirs.len() + payload);
+                assert_eq!(first_frame_len(&theirs[..cut]), whole);
+            }
+            header.mask = Some([1, 2, 3, 4]);
+            theirs.clear();
+            header.format(payload as u64, &mut theirs).unwrap();
+            for cut in 0..=theirs.len() {
+                let read = Frame::parse(&theirs[..cut]).unwrap();
+                let read = read.map(|(frame, header)| (frame.opcode as u8, frame.mask, frame.left, header));
+                let whole = (Incoming::of(kind.opcode()).unwrap() as u8, [1, 2, 3, 4], payload, theirs.len());
+                assert_eq!(read, (cut == theirs.len()).then_some(whole));
+            }
+        }
+    }
+}
+
+#[test]
 fn control_frames_may_come_between_fragments() {
     let bytes =
         [frame(false, 1, b"one "), frame(true, 9, b"ping"), frame(false, 0, b""), frame(true, 0, b"two")].concat();

@@ -8,11 +8,11 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-use super::envelope::{self, Value};
 use crate::code::{Code, Refusal};
 use crate::id::IdError;
 use crate::key::PublicKey;
 use crate::raw::Content;
+use crate::sight::{self, Value};
 
 /// Most fields of a request, known or not.
 pub const FIELDS_MAX: usize = 32;
@@ -38,7 +38,7 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Splits a frame into these, which are none yet: they are too many bytes to be handed up. All of it is checked to be JSON.
     pub(super) fn split(&mut self, text: &'a str) -> Result<(), Refusal> {
-        if let Some(is_flat) = envelope::split(text, |key, value| self.push(Cow::Borrowed(key), value)) {
+        if let Some(is_flat) = sight::fields(text, |key, value| self.push(Cow::Borrowed(key), value)) {
             self.is_flat = is_flat;
             return Ok(());
         }
@@ -250,10 +250,18 @@ pub(super) fn within(name: &str, content: &str, max: u64) -> Result<(), Refusal>
 /// The text of a JSON string. `None` for any other JSON, and for escapes that are no characters.
 #[inline]
 fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
-    let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
     match value {
-        Value::Raw(raw) if inner.contains('\\') => serde_json::from_str(raw.get()).ok().map(Cow::Owned),
-        Value::Raw(_) | Value::Known(_) => Some(Cow::Borrowed(inner)),
+        Value::Known(_) => value.plain().map(Cow::Borrowed),
+        Value::Raw(raw) => string_by_library(raw),
+    }
+}
+
+#[cold]
+fn string_by_library(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    match inner.contains('\\') {
+        true => serde_json::from_str(raw.get()).ok().map(Cow::Owned),
+        false => Some(Cow::Borrowed(inner)),
     }
 }
 
@@ -329,7 +337,7 @@ mod tests {
             fields.list.iter().map(|(key, value)| (key.to_string(), value.get().to_owned())).collect()
         };
         let mut quick = Fields::default();
-        let split = envelope::split(text, |key, value| quick.push(Cow::Borrowed(key), value));
+        let split = sight::fields(text, |key, value| quick.push(Cow::Borrowed(key), value));
         let Some(is_flat) = split else { return Ok(false) };
         let mut whole = Fields::default();
         prop_assert!(whole.parse(text).is_ok(), "{text:?} is no JSON object");

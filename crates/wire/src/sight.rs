@@ -1,15 +1,16 @@
-//! Splits frames as programs write them: one object with plain keys, whose values are taken as they stand.
+//! Reads frames as programs write them: one object with plain keys, whose values are taken as they stand.
 //! What it does not know at sight it leaves to the library, which decides what is JSON and words what is not.
 
 use std::ops::Range;
 
 use serde_json::value::RawValue;
 
-use crate::raw::{Content, first_special};
+use crate::raw::Content;
+use crate::scan::first_special;
 
 /// A value as it stands in the frame.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Value<'a> {
+pub enum Value<'a> {
     /// A text without escapes, a whole number, one of JSON's three words, or an object of such.
     Known(&'a str),
     /// Whatever the library found to be a value.
@@ -20,20 +21,28 @@ pub(super) enum Value<'a> {
 const DEPTH_MAX: usize = 2;
 
 impl<'a> Value<'a> {
-    pub(super) fn get(self) -> &'a str {
+    /// Its text.
+    pub fn get(self) -> &'a str {
         match self {
             Self::Known(text) => text,
             Self::Raw(raw) => raw.get(),
         }
     }
 
+    /// What a text without escapes says. `None` for everything else.
+    #[inline]
+    pub fn plain(self) -> Option<&'a str> {
+        let Self::Known(text) = self else { return None };
+        text.strip_prefix('"')?.strip_suffix('"')
+    }
+
     /// The same as content to be passed on.
-    pub(super) fn content(self) -> Content<'a> {
+    pub fn content(self) -> Content<'a> {
         Content::known(self.get())
     }
 
     /// The same for who wants the library's own.
-    pub(super) fn raw(self) -> Option<&'a RawValue> {
+    pub(crate) fn raw(self) -> Option<&'a RawValue> {
         match self {
             Self::Raw(raw) => Some(raw),
             Self::Known(_) => self.content().raw(),
@@ -41,9 +50,10 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Hands each field of a frame to `each`, in order, and answers whether none of them holds others. `None`: ask the library.
+/// Hands each field of a frame to `each`, in order, and answers whether none of them holds others. `None`: ask the library, and forget
+/// what `each` was handed.
 #[inline]
-pub(super) fn split<'a>(text: &'a str, mut each: impl FnMut(&'a str, Value<'a>)) -> Option<bool> {
+pub fn fields<'a>(text: &'a str, mut each: impl FnMut(&'a str, Value<'a>)) -> Option<bool> {
     let mut is_flat = true;
     let end = object(text.as_bytes(), 0, |key, at| {
         let (value, end) = match known(text.as_bytes(), at, 0) {

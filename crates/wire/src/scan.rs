@@ -1,0 +1,141 @@
+//! Looks at the bytes of a JSON text, many at a time. It knows nothing of what they mean.
+
+/// Where the first byte stands, from this place on, that a JSON text cannot hold as it is: a quote, a backslash or a control character.
+/// The length, if there is none.
+#[inline]
+pub(crate) fn first_special(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let special = specials(chunk);
+        if special != 0 {
+            return at + special.trailing_zeros() as usize;
+        }
+        at += CHUNK;
+    }
+    // The last bytes together with some before them, of which those that count are the highest.
+    let Some(begin) = bytes.len().checked_sub(CHUNK) else {
+        let rest = bytes.iter().skip(from).position(|byte| is_special(*byte));
+        return rest.map_or(bytes.len(), |plain| from + plain);
+    };
+    let last = bytes.last_chunk().map_or(0, specials);
+    let special = last.unbounded_shr((at - begin) as u32);
+    if special == 0 { bytes.len() } else { at + special.trailing_zeros() as usize }
+}
+
+/// Whether there are at most so many `[` and `{`, those in texts too.
+pub(crate) fn openings_within(bytes: &[u8], max: u64) -> bool {
+    let (chunks, rest) = bytes.as_chunks();
+    // Few chunks have one.
+    let count = |mask: u32| if mask == 0 { 0 } else { u64::from(mask.count_ones()) };
+    let mut openings_yet = chunks.iter().map(|chunk| count(openings(chunk))).sum::<u64>();
+    openings_yet += match bytes.last_chunk() {
+        Some(last) => count(openings(last).unbounded_shr((CHUNK - rest.len()) as u32)),
+        None => rest.iter().filter(|byte| is_opening(**byte)).count() as u64,
+    };
+    openings_yet <= max
+}
+
+/// So many bytes are looked at together.
+const CHUNK: usize = 16;
+
+/// A bit for each special byte.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn specials(chunk: &[u8; CHUNK]) -> u32 {
+    use std::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
+    };
+    #[expect(unsafe_code, reason = "a compiler finds no mask of so many bytes by itself")]
+    // SAFETY: every processor of this kind has SSE2, and the sixteen bytes may lie anywhere.
+    unsafe {
+        let bytes = _mm_loadu_si128(chunk.as_ptr().cast());
+        let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"'.cast_signed()));
+        let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\'.cast_signed()));
+        let control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+        _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)).cast_unsigned()
+    }
+}
+
+/// A bit for each `[` and `{`, which differ in one bit.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn openings(chunk: &[u8; CHUNK]) -> u32 {
+    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8};
+    #[expect(unsafe_code, reason = "a compiler finds no mask of so many bytes by itself")]
+    // SAFETY: as above.
+    unsafe {
+        let bytes = _mm_or_si128(_mm_loadu_si128(chunk.as_ptr().cast()), _mm_set1_epi8(0x20));
+        _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'{'.cast_signed()))).cast_unsigned()
+    }
+}
+
+/// The same for any processor.
+#[cfg(not(target_arch = "x86_64"))]
+fn specials(chunk: &[u8; CHUNK]) -> u32 {
+    mask(chunk, is_special)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn openings(chunk: &[u8; CHUNK]) -> u32 {
+    mask(chunk, is_opening)
+}
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+fn mask(chunk: &[u8; CHUNK], is: fn(u8) -> bool) -> u32 {
+    chunk.iter().enumerate().fold(0, |bits, (at, byte)| bits | u32::from(is(*byte)) << at)
+}
+
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | ..0x20)
+}
+
+fn is_opening(byte: u8) -> bool {
+    matches!(byte, b'[' | b'{')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_special_byte_is_found_wherever_it_stands() {
+        for special in ['"', '\\', '\u{0}', '\u{1f}'] {
+            for plain in ["", "a", "a b!#[]~\u{7f}", "déjà vu ñandú", "0123456789abcdef0123"] {
+                for rest in ["", "x", "\"\\\u{1}xyzxyzxyz"] {
+                    assert_eq!(
+                        first_special(format!("{plain}{special}{rest}").as_bytes(), 0),
+                        plain.len(),
+                        "{plain}{special:?}{rest}"
+                    );
+                }
+            }
+        }
+        let text = r#"a "text" of some length, with "quotes" at its end""#;
+        for from in 0..=text.len() {
+            let first = text.bytes().skip(from).position(|byte| byte == b'"').map(|at| from + at);
+            assert_eq!(first_special(text.as_bytes(), from), first.unwrap_or(text.len()), "from {from}");
+        }
+    }
+
+    #[test]
+    fn every_byte_is_known_for_what_it_is_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            for at in 0..CHUNK {
+                let mut chunk = [b'a'; CHUNK];
+                chunk[at] = byte;
+                assert_eq!(specials(&chunk), mask(&chunk, is_special), "{byte:#x} at {at}");
+                assert_eq!(openings(&chunk), mask(&chunk, is_opening), "{byte:#x} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn openings_are_counted_wherever_they_stand() {
+        for length in 0..70 {
+            let text = "[a{b".repeat(20)[..length].to_owned();
+            let count = text.bytes().filter(|byte| is_opening(*byte)).count() as u64;
+            assert!(openings_within(text.as_bytes(), count), "{text}");
+            assert!(count == 0 || !openings_within(text.as_bytes(), count - 1), "{text}");
+        }
+    }
+}
