@@ -33,6 +33,8 @@ export class Machine {
   }
 
   #random;
+  /** How many of them the server was told of, or knows by itself. */
+  #told = 0;
   #now = 0;
   /** @type {Output[]} */
   #out = [];
@@ -238,7 +240,7 @@ export class Machine {
     if (!current) return;
     const resumed = frame.resumed === true;
     const missed = resumed ? Number(frame.missed) || 0 : 0;
-    this.seen = resumed ? this.seen + missed : 0;
+    this.#told = this.seen = resumed ? this.seen + missed : 0;
     const lost = !resumed && this.session !== null;
     this.session = { token: String(frame.resume), server: current.name };
     current.open = true;
@@ -394,7 +396,8 @@ export class Machine {
 
   #flush() {
     if (!this.#current?.open) return;
-    const { texts, given } = this.outbox.flush(this.#now);
+    const { texts, given, said } = this.outbox.flush(this.#now, this.seen > this.#told ? this.seen : 0);
+    if (said) this.#told = this.seen;
     for (const text of texts) this.#out.push({ type: 'send', socket: this.#current.socket, text });
     this.#give(given);
   }

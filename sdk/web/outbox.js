@@ -25,6 +25,9 @@ export const QUEUE_MAX = 1_000;
 /** Frames that are kept back from the server's allowance, so that a slow clock does not overdraw it. */
 const RESERVE = 0.9;
 
+/** What `seen` takes beside a request, at most. */
+const FIELD_BYTES = 32;
+
 export class Outbox {
   constructor() {
     /** Not sent yet, in order. @type {Asked[]} */
@@ -117,11 +120,12 @@ export class Outbox {
   }
 
   /**
-   * What may be sent now.
+   * What may be sent now. The first of it says how many counted messages were seen, unless that is 0; then `said` is true.
    * @param {number} now
-   * @returns {{ texts: string[], given: Given[] }}
+   * @param {number} [seen]
+   * @returns {{ texts: string[], given: Given[], said: boolean }}
    */
-  flush(now) {
+  flush(now, seen = 0) {
     if (this.rate > 0) {
       this.tokens = Math.min(this.burst, this.tokens + ((now - this.countedAt) / 1_000) * this.rate);
       this.countedAt = now;
@@ -130,6 +134,7 @@ export class Outbox {
     const texts = [];
     /** @type {Given[]} */
     const given = [];
+    let said = false;
     for (;;) {
       if (this.rate > 0 && this.tokens < 1) break;
       const asked = this.repeats.shift() ?? this.waiting.shift();
@@ -144,9 +149,12 @@ export class Outbox {
         this.sent.set(asked.n, asked);
       }
       this.tokens -= 1;
-      texts.push(asked.text);
+      /** @type {boolean} */
+      const says = seen > 0 && !said && asked.frame.type !== 'seen' && this.#hasRoom(asked.text);
+      texts.push(says ? `${asked.text.slice(0, -1)},"seen":${seen}}` : asked.text);
+      said ||= says;
     }
-    return { texts, given };
+    return { texts, given, said };
   }
 
   /**
@@ -197,6 +205,11 @@ export class Outbox {
     this.waiting = [];
     this.repeats = [];
     return ids;
+  }
+
+  /** Whether a text has surely room for one field more. @param {string} text */
+  #hasRoom(text) {
+    return this.frameBytes === 0 || text.length * 3 + FIELD_BYTES <= this.frameBytes;
   }
 
   /**

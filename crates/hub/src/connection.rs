@@ -9,7 +9,7 @@ use data_encoding::BASE64URL_NOPAD;
 use wigwag_wire::code::{Closes, Code};
 use wigwag_wire::event::{Challenge, ErrorEvent};
 use wigwag_wire::id::IdForm;
-use wigwag_wire::request::{Hello, NameChange, NameOp};
+use wigwag_wire::request::{Heading, Hello, NameChange, NameOp};
 use wigwag_wire::signature::{HelloStatement, NameStatement, verify};
 use wigwag_wire::{Device, Event, Namespace, PeerId, PublicKey, Refusal, Request, VERSION};
 
@@ -187,12 +187,12 @@ impl Connection {
         if let Err(wait) = self.frames.take(now.at, rate) {
             // Telling costs too: past the same rate once more, frames are dropped in silence.
             if self.refusals.take(now.at, rate).is_ok() {
-                let n = Request::parse(text, limits).map_or_else(|unread| unread.re, |(n, _)| n);
+                let n = Request::parse(text, limits).map_or_else(|unread| unread.re, |(heading, _)| heading.n);
                 self.refuse(hub, now, n, Refusal::from(Code::RateLimited).after(wait), out);
             }
             return;
         }
-        let (n, request) = match Request::parse(text, limits) {
+        let (Heading { n, seen }, request) = match Request::parse(text, limits) {
             Ok(parsed) => parsed,
             Err(unread) => return self.refuse(hub, now, unread.re, unread.refusal, out),
         };
@@ -214,6 +214,9 @@ impl Connection {
             }
             (State::Ready { party: who, .. }, request) => {
                 let (socket, origin) = (self.socket, self.pass.origin());
+                if let Some(count) = seen {
+                    hub.handle(now, Input::Confirmed { who, socket, count }, out);
+                }
                 hub.handle(now, Input::Request { who, socket, origin, n, request }, out);
             }
             (State::Claiming(_) | State::Closed, _) => {}

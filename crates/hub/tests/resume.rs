@@ -318,6 +318,43 @@ fn a_slow_reader_is_cut_and_others_are_unharmed() {
 }
 
 #[test]
+fn what_is_seen_beside_a_request_is_confirmed_and_needs_no_mark() {
+    let mut world = World::new();
+    let (alice, bob) = pair(&mut world, 3);
+    let mut answer = signal(None, &alice.id, 7);
+    answer["seen"] = json!(3);
+    world.send(&bob, answer);
+    world.expect(&alice, [heard(&bob, 7)]);
+    world.advance(2_000);
+    assert!(world.marks(&bob).is_empty());
+    // A count beyond what was sent changes nothing, and the request counts all the same.
+    let mut boast = signal(None, &alice.id, 8);
+    boast["seen"] = json!(9);
+    world.send(&alice, signal(4, &bob.id, 4));
+    world.send(&bob, boast);
+    world.expect(&alice, [ack(4, "delivered"), heard(&bob, 8)]);
+    world.drop_socket(&bob);
+    let again = world.resume(&bob, 2);
+    assert_eq!(again.welcome["missed"], 1, "the third is confirmed");
+    assert_eq!(world.take(&again).len(), 1, "and the fourth is not");
+}
+
+#[test]
+fn what_is_said_after_a_confirmation_has_a_second_of_its_own() {
+    let mut world = World::new();
+    let (alice, bob) = pair(&mut world, 1);
+    world.advance(900);
+    world.send(&bob, json!({"type": "seen", "seen": 1}));
+    world.send(&alice, signal(2, &bob.id, 2));
+    world.advance(900);
+    assert!(world.marks(&bob).is_empty());
+    world.advance(100);
+    assert_eq!(world.marks(&bob), [2]);
+    world.take(&alice);
+    world.take(&bob);
+}
+
+#[test]
 fn much_unconfirmed_is_marked_at_once() {
     let mut world = World::with(|rules| rules.limits.queue_frames = 8);
     let (alice, bob) = (world.keyed(1), world.keyed(2));

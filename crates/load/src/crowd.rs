@@ -43,6 +43,16 @@ struct Member {
     name: Option<String>,
     /// Whether the upgrade was answered.
     is_open: bool,
+    /// Messages that it took in since it is registered, and of how many of them it has told the server.
+    seen: u64,
+    told: u64,
+}
+
+impl Member {
+    /// How many it took in, if that is more than it told.
+    fn unsaid(&mut self) -> Option<u64> {
+        (std::mem::replace(&mut self.told, self.seen) < self.seen).then_some(self.seen)
+    }
 }
 
 impl Crowd {
@@ -110,7 +120,7 @@ impl Crowd {
         );
         socket.outbox(&mut self.poll).extend_from_slice(request.as_bytes());
         socket.flush(&mut self.poll, number)?;
-        self.members.push(Some(Member { socket, name: None, is_open: false }));
+        self.members.push(Some(Member { socket, name: None, is_open: false, seen: 0, told: 0 }));
         Ok(number)
     }
 
@@ -181,8 +191,9 @@ impl Crowd {
 
     /// Puts a message to another peer of this crowd into the outbox of a peer.
     pub fn queue_message(&mut self, key: usize, to: usize, body: &str) -> Result<()> {
+        let seen = self.members.get_mut(key).and_then(Option::as_mut).and_then(Member::unsaid);
         let name = self.name(to).context("the other peer is not registered")?;
-        let text = self.tongue.message(name, body);
+        let text = self.tongue.message(name, body, seen);
         self.queue(key, &text);
         Ok(())
     }
@@ -268,24 +279,27 @@ impl Crowd {
             used += frame.end;
             let payload = frame.payload(rest);
             match frame.opcode {
-                TEXT => match self.tongue.hear(payload, &self.target, &self.seed, key) {
-                    Heard::Reply(text) => {
-                        frames::push_masked(me.socket.outbox(&mut self.poll), TEXT, text.as_bytes());
-                    }
-                    Heard::Registered(name) => {
-                        self.registered += usize::from(me.name.is_none());
-                        me.name = Some(name);
-                    }
-                    Heard::Refused(code) => {
-                        *self.refused.entry(code).or_default() += 1;
-                        if me.name.is_none() {
-                            bail!("the server said {}", String::from_utf8_lossy(payload));
+                TEXT => {
+                    me.seen += u64::from(me.name.is_some());
+                    match self.tongue.hear(payload, &self.target, &self.seed, key) {
+                        Heard::Reply(text) => {
+                            frames::push_masked(me.socket.outbox(&mut self.poll), TEXT, text.as_bytes());
                         }
-                        heard.push(Noted { key, heard: Heard::Refused(code) });
+                        Heard::Registered(name) => {
+                            self.registered += usize::from(me.name.is_none());
+                            me.name = Some(name);
+                        }
+                        Heard::Refused(code) => {
+                            *self.refused.entry(code).or_default() += 1;
+                            if me.name.is_none() {
+                                bail!("the server said {}", String::from_utf8_lossy(payload));
+                            }
+                            heard.push(Noted { key, heard: Heard::Refused(code) });
+                        }
+                        Heard::Other => {}
+                        what => heard.push(Noted { key, heard: what }),
                     }
-                    Heard::Other => {}
-                    what => heard.push(Noted { key, heard: what }),
-                },
+                }
                 PING => frames::push_masked(me.socket.outbox(&mut self.poll), PONG, payload),
                 CLOSE => {
                     let code = payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code));

@@ -81,12 +81,13 @@ impl Tongue {
         (self == Self::Bare).then(|| number.to_string())
     }
 
-    /// A message to the peer of that name.
-    pub(crate) fn message(self, to: &str, body: &str) -> String {
+    /// A message to the peer of that name, from one who took in so many messages.
+    pub(crate) fn message(self, to: &str, body: &str, seen: Option<u64>) -> String {
         match self {
             Self::Bare => format!("{{\"to\":{to},\"data\":\"{body}\"}}"),
             Self::Guest | Self::Keyed => {
-                format!("{{\"type\":\"signal\",\"to\":\"{to}\",\"kind\":\"offer\",\"data\":\"{body}\"}}")
+                let seen = seen.map(|seen| format!(",\"seen\":{seen}")).unwrap_or_default();
+                format!("{{\"type\":\"signal\",\"to\":\"{to}\",\"kind\":\"offer\",\"data\":\"{body}\"{seen}}}")
             }
             Self::PeerJs => format!("{{\"type\":\"OFFER\",\"payload\":\"{body}\",\"dst\":\"{to}\"}}"),
         }

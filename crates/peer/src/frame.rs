@@ -48,8 +48,13 @@ impl Body {
 
     /// The request with its number.
     pub(crate) fn numbered(&self, n: u64) -> String {
-        format!("{},\"n\":{n}}}", &self.text[..self.text.len() - 1])
+        with_field(&self.text, "n", n)
     }
+}
+
+/// A request's text with one field more.
+pub(crate) fn with_field(text: &str, name: &str, value: u64) -> String {
+    format!("{},\"{name}\":{value}}}", text.strip_suffix('}').unwrap_or(text))
 }
 
 /// What a server said.

@@ -35,6 +35,8 @@ pub struct Line {
     status: Status,
     /// How many counted messages of the session were taken in.
     seen: u64,
+    /// How many of them the server was told of, or knows by itself.
+    told: u64,
     session: Option<Session>,
     outbox: Outbox,
     servers: Servers,
@@ -87,6 +89,7 @@ impl Line {
             times,
             status: Status::new(State::Idle, None),
             seen: 0,
+            told: 0,
             session: None,
             outbox: Outbox::default(),
             servers: Servers::new(servers, times, dice),
@@ -285,6 +288,7 @@ impl Line {
         let Greeting { resume, resumed, missed, n, limits } = greeting;
         let missed = if resumed { missed } else { 0 };
         self.seen = if resumed { self.seen.saturating_add(missed) } else { 0 };
+        self.told = self.seen;
         let lost = !resumed && self.session.is_some();
         self.session = Some(Session { token: resume, server: current.name.clone() });
         (current.open, current.since, current.heard) = (true, self.now, self.now);
@@ -442,7 +446,11 @@ impl Line {
         let Some(socket) = self.current.as_ref().filter(|current| current.open).map(|current| current.socket) else {
             return;
         };
-        let (texts, given) = self.outbox.flush(self.now);
+        let mut seen = Some(self.seen).filter(|seen| *seen > self.told);
+        let (texts, given) = self.outbox.flush(self.now, &mut seen);
+        if seen.is_none() {
+            self.told = self.seen;
+        }
         out.extend(texts.into_iter().map(|text| Output::Send { socket, text }));
         self.give(given, out);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::frame::Body;
+use crate::frame::{Body, with_field};
 use crate::heard::LimitsHeard;
 use crate::terms::{AskId, GivenUp};
 use crate::time::Moment;
@@ -15,6 +15,10 @@ pub(crate) const QUEUE_MAX: usize = 1_000;
 
 /// What is kept back from the server's allowance, so that a slow clock does not overdraw it.
 const RESERVE: f64 = 0.9;
+
+/// How a request says how many counted messages were taken in, and what that takes at most.
+const SEEN: &str = "seen";
+const FIELD_BYTES: usize = 32;
 
 /// Who asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,8 +166,8 @@ impl Outbox {
         }
     }
 
-    /// What may be sent now.
-    pub(crate) fn flush(&mut self, now: Moment) -> (Vec<String>, Vec<Given>) {
+    /// What may be sent now. The first of it says how many counted messages were `seen`, which is taken then.
+    pub(crate) fn flush(&mut self, now: Moment, seen: &mut Option<u64>) -> (Vec<String>, Vec<Given>) {
         if self.rate > 0.0 {
             let earned = (now - self.counted_at) as f64 / 1_000.0 * self.rate;
             self.tokens = (self.tokens + earned).min(self.burst);
@@ -171,13 +175,16 @@ impl Outbox {
         }
         let (mut texts, mut given) = (Vec::new(), Vec::new());
         while self.rate <= 0.0 || self.tokens >= 1.0 {
+            let says;
             let text = if let Some(n) = self.repeats.pop_front() {
                 let Some(wish) = self.sent.get_mut(&n) else { continue };
+                says = wish.body.kind() != SEEN;
                 wish.due = now + wish.patience;
                 wish.sockets += 1;
                 wish.body.numbered(n)
             } else {
                 let Some(wish) = self.waiting.pop_front() else { break };
+                says = wish.body.kind() != SEEN;
                 match self.send(now, wish) {
                     Ok(text) => text,
                     Err(too_large) => {
@@ -187,7 +194,12 @@ impl Outbox {
                 }
             };
             self.tokens -= 1.0;
-            texts.push(text);
+            let has_room = self.frame_bytes == 0 || text.len() + FIELD_BYTES <= self.frame_bytes;
+            let said = seen.take_if(|_| says && has_room);
+            texts.push(match said {
+                Some(seen) => with_field(&text, SEEN, seen),
+                None => text,
+            });
         }
         (texts, given)
     }

@@ -106,6 +106,8 @@ impl<'t> Play<'t> {
         if wish["type"] == "bye" {
             return;
         }
+        let says_itself = wish["type"] == "seen";
+        let seen = (!says_itself).then(|| wish.as_object_mut().unwrap().remove("seen")).flatten();
         let steps = &self.transcript["steps"].as_array().unwrap()[at..];
         let refused = steps.iter().find(|step| step["to"] == name && step["frame"]["re"].as_u64() == n);
         if n.is_some() && refused.is_some_and(|step| NEVER.iter().any(|code| step["frame"]["code"] == *code)) {
@@ -122,6 +124,14 @@ impl<'t> Play<'t> {
         if let Some(n) = n {
             client.numbers.insert(n, sent[0]["n"].as_u64().unwrap());
             wish["n"] = sent[0]["n"].clone();
+        }
+        // It says how much was seen, where that is more than the server was told.
+        if !says_itself && client.line.seen() > client.told {
+            client.told = client.line.seen();
+            wish["seen"] = json!(client.told);
+        }
+        if let Some(seen) = seen {
+            assert_eq!(wish["seen"], seen, "{} step {at}", self.name);
         }
         assert_eq!(sent[0], wish, "{} step {at}", self.name);
     }
@@ -251,6 +261,7 @@ struct Client {
     socket: SocketId,
     wire: VecDeque<Value>,
     seen: u64,
+    told: u64,
     token: String,
     cut: bool,
 }
@@ -277,6 +288,7 @@ impl Client {
             socket: SocketId(0),
             wire: VecDeque::new(),
             seen: 0,
+            told: 0,
             token: String::new(),
             cut: false,
         };
@@ -397,6 +409,7 @@ impl Client {
             let told = |frame: &wigwag_peer::Frame| serde_json::from_str::<Value>(frame.text()).unwrap();
             if frame["type"] == "welcome" {
                 self.token = frame["resume"].as_str().unwrap().to_owned();
+                self.told = self.line.seen();
                 assert_eq!(self.line.status().state, State::Open);
                 assert!(out.iter().any(|output| matches!(output, Output::Welcome { .. })));
             } else if was_open {

@@ -96,6 +96,15 @@ pub enum Request<'a> {
     SwarmCount(SwarmOnly),
 }
 
+/// What stands beside any request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heading {
+    /// Its number.
+    pub n: Option<u64>,
+    /// How many counted frames its sender has taken in by now.
+    pub seen: Option<u64>,
+}
+
 /// A frame that is refused before it reaches anything: the refusal, and which request it answers.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unread {
@@ -106,8 +115,8 @@ pub struct Unread {
 }
 
 impl<'a> Request<'a> {
-    /// Reads one frame: the request and its `n`.
-    pub fn parse(text: &'a str, limits: &Limits) -> Result<(Option<u64>, Self), Unread> {
+    /// Reads one frame: the request and its heading.
+    pub fn parse(text: &'a str, limits: &Limits) -> Result<(Heading, Self), Unread> {
         if limits.frame_bytes != 0 && text.len() as u64 > limits.frame_bytes {
             return Err(Unread { re: None, refusal: Code::TooLarge.into() });
         }
@@ -118,8 +127,10 @@ impl<'a> Request<'a> {
         if !fields.is_flat() && !depth_within(text, limits.json_depth) {
             return Err(Unread { re, refusal: Code::TooDeep.into() });
         }
-        fields.check().and(n).map_err(|refusal| Unread { re, refusal })?;
-        Self::read(&fields, limits).map(|request| (re, request)).map_err(|refusal| Unread { re, refusal })
+        let unread = |refusal| Unread { re, refusal };
+        fields.check().and(n).map_err(unread)?;
+        let seen = fields.integer("seen", 0, INTEGER_MAX).map_err(unread)?;
+        Self::read(&fields, limits).map(|request| (Heading { n: re, seen }, request)).map_err(unread)
     }
 
     fn read(fields: &Fields<'a>, limits: &Limits) -> Result<Self, Refusal> {

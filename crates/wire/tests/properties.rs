@@ -62,8 +62,8 @@ proptest! {
         let rest = r#""type":"signal","to":"bob@example.org","kind":"x","n":3"#;
         let frame = if swap { format!("{{{data},{rest}}}") } else { format!("{{{rest},{data}}}") };
         let limits = Limits { frame_bytes: 0, json_depth: 0, ..Limits::default() };
-        let (n, request) = Request::parse(&frame, &limits).unwrap();
-        prop_assert_eq!(n, Some(3));
+        let (heading, request) = Request::parse(&frame, &limits).unwrap();
+        prop_assert_eq!(heading.n, Some(3));
         let Request::Signal(signal) = request else { panic!("{frame} is no signal") };
         prop_assert_eq!(signal.data.get(), &json);
         let end = format!("\"data\":{json}}}");

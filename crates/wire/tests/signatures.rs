@@ -54,7 +54,7 @@ fn what_the_builder_makes_is_what_a_hello_states_of_itself() {
         HelloFrame::new().id("bob@example.org").resume("token", 3),
     ] {
         let frame = hello.prove(&key, challenge);
-        let Ok((None, Request::Hello(read))) = Request::parse(&frame, &Limits::default()) else {
+        let Ok((_, Request::Hello(read))) = Request::parse(&frame, &Limits::default()) else {
             panic!("{frame} is no hello")
         };
         let statement = read.statement("wigwag.test", "abcdefghijklmnop", &key.public());

@@ -14,11 +14,11 @@ use wigwag_wire::{Code, Request, event, request};
 fn every_request_has_examples_that_are_read() {
     let examples = examples(&page("protocol.md"), "Messages of the peer");
     for (name, example) in &examples {
-        let (n, request) =
+        let (heading, request) =
             Request::parse(example, &Limits::default()).unwrap_or_else(|why| panic!("{example}: {why:?}"));
         assert_eq!(request.name(), name, "{example}");
         let frame: Value = serde_json::from_str(example).unwrap();
-        assert_eq!(n, frame["n"].as_u64());
+        assert_eq!(heading.n, frame["n"].as_u64());
     }
     let shown: BTreeSet<&str> = examples.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(shown, request::TYPES.iter().copied().collect());

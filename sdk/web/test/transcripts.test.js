@@ -57,15 +57,18 @@ class Play {
     if (frame.type === 'hello') return this.#hello(socket, prove, frame, at);
     const { client } = socket;
     if (!client?.open || client.socket !== socket) return;
-    const { n, ...wish } = this.#names.make(frame);
+    const { n, seen, ...wish } = this.#names.make(frame);
     if (wish.type === 'bye') return;
+    if (wish.type === 'seen') wish.seen = seen;
     const refused = this.#transcript.steps.slice(at).find((step) => step.to === from && step.frame.re === n);
     if (n !== undefined && NEVER.includes(refused?.frame.code)) return;
     const out = client.tell({ type: 'request', id: n ?? 'quiet', frame: wish, quiet: n === undefined });
     const sent = out.filter(({ type }) => type === 'send').map(({ text }) => JSON.parse(text));
     assert.equal(sent.length, 1, `step ${at}: the request is sent at once`);
     if (n !== undefined) client.numbers.set(n, sent[0].n);
-    assert.deepEqual(sent[0], { ...wish, ...(n === undefined ? {} : { n: sent[0].n }) });
+    const said = client.says(wish) ? { seen: client.machine.seen } : {};
+    if (seen !== undefined && wish.type !== 'seen') assert.equal(said.seen, seen, `step ${at}`);
+    assert.deepEqual(sent[0], { ...wish, ...(n === undefined ? {} : { n: sent[0].n }), ...said });
   }
 
   #hello(socket, prove, pattern, at) {
@@ -115,6 +118,7 @@ class Client {
   refused = 0;
   #wire = [];
   #seen = 0;
+  #told = 0;
   #token = '';
 
   constructor(name = 'wigwag.test', { namespace, id, device }, proves) {
@@ -127,6 +131,13 @@ class Client {
   tell(input) {
     if (input.type === 'request' || input.type === 'close') this.#deliver(Infinity);
     return this.machine.handle(this.now, input);
+  }
+
+  /** Whether a request tells how much was seen: where that is more than the server was told. */
+  says(wish) {
+    const says = wish.type !== 'seen' && this.machine.seen > this.#told;
+    if (says) this.#told = this.machine.seen;
+    return says;
   }
 
   /** Waits until the machine wants a socket, gives it this one with its challenge, and returns its hello. */
@@ -208,6 +219,7 @@ class Client {
       outputs.push(...out);
       if (frame.type === 'welcome') {
         this.#token = frame.resume;
+        this.#told = this.machine.seen;
         assert.equal(this.machine.status.state, 'open');
         assert.deepEqual(out.find(({ type }) => type === 'welcome')?.frame, frame);
       } else if (wasOpen) {

@@ -150,6 +150,11 @@ impl Queue {
             || self.unmarked_bytes as u64 >= UNMARKED_BYTES
     }
 
+    /// Whether nothing needs a mark.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.marked >= self.count()
+    }
+
     /// The count to mark now, unless the last mark says it all.
     pub(crate) fn mark(&mut self) -> Option<u64> {
         self.unmarked_bytes = 0;
@@ -173,6 +178,7 @@ impl Queue {
             taken.receipt.confirmed();
         }
         self.marked = self.marked.max(self.settled);
+        self.unmarked_bytes = self.unmarked_bytes.min(self.bytes);
         if self.held.is_empty() {
             // Nothing unconfirmed: an idle session holds no memory for it.
             self.held = VecDeque::new();

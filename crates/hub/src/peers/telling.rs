@@ -153,6 +153,9 @@ impl Peers {
         session.heard();
         if let Some(resume) = session.resume.as_deref_mut() {
             resume.queue.confirm(count);
+            if resume.queue.is_marked() {
+                session.mark_at = Moment::NEVER;
+            }
         }
         self.catch_up(cx, id);
     }

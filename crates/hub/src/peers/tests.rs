@@ -236,10 +236,10 @@ fn begin(hub: &Hub, id: &str, socket: u64, lasting: bool) -> Arc<Party> {
 
 fn send(hub: &Hub, who: &Arc<Party>, socket: u64, frame: &Value) -> Vec<Output> {
     let text = frame.to_string();
-    let (n, request) = wigwag_wire::Request::parse(&text, &hub.rules().limits).expect("a good request");
+    let (heading, request) = wigwag_wire::Request::parse(&text, &hub.rules().limits).expect("a good request");
     let mut out = Vec::new();
     let origin = &crate::admission::Origin::Local;
-    hub.handle(NOW, Input::Request { who, socket: SocketId(socket), origin, n, request }, &mut out);
+    hub.handle(NOW, Input::Request { who, socket: SocketId(socket), origin, n: heading.n, request }, &mut out);
     out
 }
 

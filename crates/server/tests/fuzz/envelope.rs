@@ -17,7 +17,7 @@ pub(crate) fn run(data: &[u8]) {
         }
     }
     match Request::parse(text, &limits) {
-        Ok((n, request)) => {
+        Ok((heading, request)) => {
             // The JSON library's own reader must see an object, too: duplicates and trailing bytes would pass by us.
             let tree: Value = match serde_json::from_str(text) {
                 Ok(tree) => tree,
@@ -29,13 +29,14 @@ pub(crate) fn run(data: &[u8]) {
                     return;
                 }
             };
-            assert_eq!(tree.get("n").and_then(Value::as_u64), n);
+            assert_eq!(tree.get("n").and_then(Value::as_u64), heading.n);
+            assert_eq!(tree.get("seen").and_then(Value::as_u64), heading.seen);
             // Other spaces, escapes and order mean the same. With limits, a number may be written longer than allowed.
             if open {
                 let again = tree.to_string();
-                let (n_again, request_again) = Request::parse(&again, &limits)
+                let (heading_again, request_again) = Request::parse(&again, &limits)
                     .unwrap_or_else(|unread| panic!("{again} is refused: {:?}", unread.refusal));
-                assert_eq!((n, discriminant(&request)), (n_again, discriminant(&request_again)));
+                assert_eq!((heading, discriminant(&request)), (heading_again, discriminant(&request_again)));
             }
         }
         Err(unread) => {
