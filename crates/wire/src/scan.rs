@@ -4,22 +4,40 @@
 /// The length, if there is none.
 #[inline]
 pub(crate) fn first_special(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        let special = specials(chunk);
+    // Most texts are short.
+    let Some(first) = bytes.get(from..).and_then(<[u8]>::first_chunk) else { return first_of_few(bytes, from) };
+    let special = specials(first);
+    if special == 0 { first_of_many(bytes, from + CHUNK) } else { from + special.trailing_zeros() as usize }
+}
+
+fn first_of_many(bytes: &[u8], from: usize) -> usize {
+    let (pairs, _) = bytes.get(from..).unwrap_or_default().as_chunks::<{ 2 * CHUNK }>();
+    for (at, pair) in pairs.iter().enumerate() {
+        let ([one, other], _) = pair.as_chunks() else { break };
+        let special = specials(one) | specials(other) << CHUNK;
         if special != 0 {
-            return at + special.trailing_zeros() as usize;
+            return from + at * 2 * CHUNK + special.trailing_zeros() as usize;
         }
-        at += CHUNK;
     }
-    // The last bytes together with some before them, of which those that count are the highest.
-    let Some(begin) = bytes.len().checked_sub(CHUNK) else {
-        let rest = bytes.iter().skip(from).position(|byte| is_special(*byte));
-        return rest.map_or(bytes.len(), |plain| from + plain);
-    };
-    let last = bytes.last_chunk().map_or(0, specials);
-    let special = last.unbounded_shr((at - begin) as u32);
-    if special == 0 { bytes.len() } else { at + special.trailing_zeros() as usize }
+    let from = from + pairs.len() * 2 * CHUNK;
+    match bytes.get(from..).and_then(<[u8]>::first_chunk).map(specials) {
+        Some(special) if special != 0 => from + special.trailing_zeros() as usize,
+        Some(_) => first_of_few(bytes, from + CHUNK),
+        None => first_of_few(bytes, from),
+    }
+}
+
+/// The same where there is no whole chunk.
+fn first_of_few(bytes: &[u8], from: usize) -> usize {
+    let few = bytes.len().saturating_sub(from);
+    match bytes.last_chunk() {
+        // Together with some before them, of which those that count are the highest.
+        Some(last) => {
+            let special = specials(last).unbounded_shr((CHUNK - few) as u32);
+            bytes.len() - few + (special.trailing_zeros() as usize).min(few)
+        }
+        None => bytes.len() - few + bytes.iter().skip(from).take_while(|byte| !is_special(**byte)).count(),
+    }
 }
 
 /// Whether there are at most so many `[` and `{`, those in texts too.
@@ -42,46 +60,57 @@ const CHUNK: usize = 16;
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn specials(chunk: &[u8; CHUNK]) -> u32 {
-    use std::arch::x86_64::{
-        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
-    };
-    #[expect(unsafe_code, reason = "a compiler finds no mask of so many bytes by itself")]
-    // SAFETY: every processor of this kind has SSE2, and the sixteen bytes may lie anywhere.
-    unsafe {
-        let bytes = _mm_loadu_si128(chunk.as_ptr().cast());
-        let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"'.cast_signed()));
-        let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\'.cast_signed()));
-        let control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
-        _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)).cast_unsigned()
-    }
+    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_min_epu8, _mm_or_si128, _mm_set1_epi8};
+    mask(chunk, |bytes| {
+        #[expect(unsafe_code, reason = "a compiler finds no mask of so many bytes by itself")]
+        // SAFETY: every processor of this kind has SSE2.
+        unsafe {
+            let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"'.cast_signed()));
+            let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\'.cast_signed()));
+            let control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+            _mm_or_si128(_mm_or_si128(quote, backslash), control)
+        }
+    })
 }
 
 /// A bit for each `[` and `{`, which differ in one bit.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn openings(chunk: &[u8; CHUNK]) -> u32 {
-    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8};
-    #[expect(unsafe_code, reason = "a compiler finds no mask of so many bytes by itself")]
-    // SAFETY: as above.
-    unsafe {
-        let bytes = _mm_or_si128(_mm_loadu_si128(chunk.as_ptr().cast()), _mm_set1_epi8(0x20));
-        _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'{'.cast_signed()))).cast_unsigned()
-    }
+    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_or_si128, _mm_set1_epi8};
+    mask(chunk, |bytes| {
+        #[expect(unsafe_code, reason = "a compiler finds no mask of so many bytes by itself")]
+        // SAFETY: every processor of this kind has SSE2.
+        unsafe {
+            _mm_cmpeq_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8(b'{'.cast_signed()))
+        }
+    })
+}
+
+/// A bit for each byte that is marked by all of its own.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn mask(chunk: &[u8; CHUNK], marked: impl Fn(std::arch::x86_64::__m128i) -> std::arch::x86_64::__m128i) -> u32 {
+    use std::arch::x86_64::{_mm_loadu_si128, _mm_movemask_epi8};
+    #[expect(unsafe_code, reason = "only so they are read as one")]
+    // SAFETY: every processor of this kind has SSE2, and the sixteen bytes may lie anywhere.
+    let mask = unsafe { _mm_movemask_epi8(marked(_mm_loadu_si128(chunk.as_ptr().cast()))) };
+    mask.cast_unsigned()
 }
 
 /// The same for any processor.
 #[cfg(not(target_arch = "x86_64"))]
 fn specials(chunk: &[u8; CHUNK]) -> u32 {
-    mask(chunk, is_special)
+    one_by_one(chunk, is_special)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 fn openings(chunk: &[u8; CHUNK]) -> u32 {
-    mask(chunk, is_opening)
+    one_by_one(chunk, is_opening)
 }
 
 #[cfg(any(test, not(target_arch = "x86_64")))]
-fn mask(chunk: &[u8; CHUNK], is: fn(u8) -> bool) -> u32 {
+fn one_by_one(chunk: &[u8; CHUNK], is: fn(u8) -> bool) -> u32 {
     chunk.iter().enumerate().fold(0, |bits, (at, byte)| bits | u32::from(is(*byte)) << at)
 }
 
@@ -123,16 +152,16 @@ mod tests {
             for at in 0..CHUNK {
                 let mut chunk = [b'a'; CHUNK];
                 chunk[at] = byte;
-                assert_eq!(specials(&chunk), mask(&chunk, is_special), "{byte:#x} at {at}");
-                assert_eq!(openings(&chunk), mask(&chunk, is_opening), "{byte:#x} at {at}");
+                assert_eq!(specials(&chunk), one_by_one(&chunk, is_special), "{byte:#x} at {at}");
+                assert_eq!(openings(&chunk), one_by_one(&chunk, is_opening), "{byte:#x} at {at}");
             }
         }
     }
 
     #[test]
     fn openings_are_counted_wherever_they_stand() {
-        for length in 0..70 {
-            let text = "[a{b".repeat(20)[..length].to_owned();
+        for length in 0..140 {
+            let text = "[a{b".repeat(40)[..length].to_owned();
             let count = text.bytes().filter(|byte| is_opening(*byte)).count() as u64;
             assert!(openings_within(text.as_bytes(), count), "{text}");
             assert!(count == 0 || !openings_within(text.as_bytes(), count - 1), "{text}");
