@@ -9,7 +9,7 @@ use data_encoding::BASE64URL_NOPAD;
 use wigwag_wire::code::{Closes, Code};
 use wigwag_wire::event::{Challenge, ErrorEvent};
 use wigwag_wire::id::IdForm;
-use wigwag_wire::request::{Heading, Hello, NameChange, NameOp};
+use wigwag_wire::request::{Hello, NameChange, NameOp};
 use wigwag_wire::signature::{HelloStatement, NameStatement, verify};
 use wigwag_wire::{Device, Event, Namespace, PeerId, PublicKey, Refusal, Request, VERSION};
 
@@ -192,11 +192,12 @@ impl Connection {
             }
             return;
         }
-        let (Heading { n, seen }, request) = match Request::parse(text, limits) {
+        let (heading, request) = match Request::parse(text, limits) {
             Ok(parsed) => parsed,
             Err(unread) => return self.refuse(hub, now, unread.re, unread.refusal, out),
         };
         out.note(Note::Request(DialectId::NATIVE, request.index()));
+        let n = heading.n;
         match (&self.state, request) {
             (State::Challenged(opened), Request::Hello(hello)) => self.hello(hub, now, *opened, *hello, out),
             (State::Challenged(_), _) => self.refuse(hub, now, n, Code::Unproved.into(), out),
@@ -210,14 +211,11 @@ impl Connection {
                     op: change.op,
                     key: change.key,
                 });
-                hub.name(now, (party, self.socket, n), naming, out);
+                hub.name(now, (party, self.socket, heading), naming, out);
             }
             (State::Ready { party: who, .. }, request) => {
                 let (socket, origin) = (self.socket, self.pass.origin());
-                if let Some(count) = seen {
-                    hub.handle(now, Input::Confirmed { who, socket, count }, out);
-                }
-                hub.handle(now, Input::Request { who, socket, origin, n, request }, out);
+                hub.handle(now, Input::Request { who, socket, origin, heading, request }, out);
             }
             (State::Claiming(_) | State::Closed, _) => {}
         }

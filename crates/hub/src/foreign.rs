@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rand_core::Rng;
 use wigwag_wire::event::{Delivery, Presence};
-use wigwag_wire::request::Signal;
+use wigwag_wire::request::{Heading, Signal};
 use wigwag_wire::{Namespace, PeerId, PublicKey, Refusal, Request, RoomName, SwarmName};
 
 use crate::admission::{Origin, Pass};
@@ -104,7 +104,7 @@ impl Hub {
         out: &mut dyn Outputs,
     ) -> Result<(), Refusal> {
         let mut cx = self.cx(now, out);
-        let done = self.request(&mut cx, who, socket, origin, None, request);
+        let done = self.request(&mut cx, who, socket, origin, Heading::default(), request);
         self.settle(&mut cx);
         done
     }
@@ -118,7 +118,7 @@ impl Hub {
         out: &mut dyn Outputs,
     ) -> Result<Option<Delivery>, Refusal> {
         let mut cx = self.cx(now, out);
-        let sent = match self.begin(who, socket, None) {
+        let sent = match self.begin(&mut cx, who, socket, Heading::default()) {
             Ok(true) => self.home(&who.ns, &signal.to).lock().pass_on(&mut cx, who, origin, None, signal),
             Ok(false) => Ok(Some(Delivery::Absent)),
             Err(refusal) => Err(refusal),

@@ -9,6 +9,7 @@ use foldhash::quality::FixedState;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 use wigwag_wire::event::{ErrorEvent, Lost, PresenceEvent};
+use wigwag_wire::request::Heading;
 use wigwag_wire::{Code, Device, Event, Namespace, PeerId, Refusal, Request};
 
 use crate::admission::{Admission, Bans, Origin, Place};
@@ -89,14 +90,14 @@ impl Hub {
     pub fn handle(&self, now: Now, input: Input<'_>, out: &mut dyn Outputs) {
         let mut cx = self.cx(now, out);
         match input {
-            Input::Request { who, socket, origin, n, request } => {
-                if let Err(refusal) = self.request(&mut cx, who, socket, origin, n, &request) {
-                    cx.refuse(who, n, &refusal);
+            Input::Request { who, socket, origin, heading, request } => {
+                if let Err(refusal) = self.request(&mut cx, who, socket, origin, heading, &request) {
+                    cx.refuse(who, heading.n, &refusal);
                 }
             }
             Input::Unread { who, socket, n, refusal } => {
                 // Its number is taken in, unless it is an old one; what is wrong with the frame was found first.
-                if self.begin(who, socket, n).unwrap_or(true) {
+                if self.begin(&mut cx, who, socket, Heading { n, seen: None }).unwrap_or(true) {
                     cx.refuse(who, n, &refusal);
                 }
             }
@@ -212,9 +213,15 @@ impl Hub {
         }
     }
 
-    /// Takes in the number of a request; `false` where the socket no longer speaks for the session, which nobody need be told.
-    pub(crate) fn begin(&self, who: &Party, socket: SocketId, n: Option<u64>) -> Result<bool, Refusal> {
-        self.peers(who.session).lock().begin(who.session, socket, n)
+    /// Takes in the heading of a request; `false` where the socket no longer speaks for the session, which nobody need be told.
+    pub(crate) fn begin(
+        &self,
+        cx: &mut Cx<'_>,
+        who: &Party,
+        socket: SocketId,
+        heading: Heading,
+    ) -> Result<bool, Refusal> {
+        self.peers(who.session).lock().begin(cx, who.session, socket, heading)
     }
 
     pub(crate) fn request(
@@ -223,12 +230,13 @@ impl Hub {
         who: &Arc<Party>,
         socket: SocketId,
         origin: &Origin,
-        n: Option<u64>,
+        heading: Heading,
         request: &Request<'_>,
     ) -> Result<(), Refusal> {
-        if !self.begin(who, socket, n)? {
+        if !self.begin(cx, who, socket, heading)? {
             return Ok(());
         }
+        let n = heading.n;
         match request {
             Request::Signal(signal) => {
                 self.home(&who.ns, &signal.to).lock().signal(cx, who, origin, n, signal)?;

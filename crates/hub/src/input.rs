@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use wigwag_wire::request::Heading;
 use wigwag_wire::{Code, Namespace, PeerId, Refusal, Request};
 
 use crate::ids::{Party, SocketId};
@@ -18,8 +19,8 @@ pub enum Input<'a> {
         socket: SocketId,
         /// From which address, for the miss budget.
         origin: &'a crate::Origin,
-        /// The request's number.
-        n: Option<u64>,
+        /// The request's number, and what its sender has taken in.
+        heading: Heading,
         /// What it asks.
         request: Request<'a>,
     },

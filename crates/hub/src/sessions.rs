@@ -5,7 +5,7 @@ use std::sync::Arc;
 use data_encoding::BASE32_NOPAD;
 use rand_core::Rng;
 use serde::{Deserialize, Serialize};
-use wigwag_wire::request::NameOp;
+use wigwag_wire::request::{Heading, NameOp};
 use wigwag_wire::{Code, PeerId, Refusal};
 
 use crate::cx::Cx;
@@ -107,12 +107,12 @@ impl Hub {
     pub(crate) fn name(
         &self,
         now: Now,
-        (who, socket, n): (&Arc<Party>, SocketId, Option<u64>),
+        (who, socket, heading): (&Arc<Party>, SocketId, Heading),
         naming: Result<Naming, Refusal>,
         out: &mut dyn Outputs,
     ) {
-        let mut cx = self.cx(now, out);
-        let begun = self.peers(who.session).lock().begin(who.session, socket, n);
+        let (mut cx, n) = (self.cx(now, out), heading.n);
+        let begun = self.begin(&mut cx, who, socket, heading);
         match (begun, naming) {
             (Ok(true), Ok(naming)) => {
                 self.peers(who.session).lock().begin_naming(who.session, n);

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use foldhash::quality::FixedState;
 use wigwag_wire::code::Code;
 use wigwag_wire::event::Presence;
+use wigwag_wire::request::Heading;
 use wigwag_wire::{Limits, Namespace, PeerId, PublicKey, Refusal};
 
 use self::asking::Carrying;
@@ -43,6 +44,7 @@ use self::session::Session;
 use self::slots::Slots;
 use self::stored::{Keeping, Numbers, Unsure};
 use self::timers::Timers;
+use crate::cx::Cx;
 use crate::foreign::Holder;
 use crate::ids::{GroupKey, Party, SessionId, SocketId};
 use crate::limiter::Rate;
@@ -93,14 +95,21 @@ impl Peers {
     }
 
     /// A request of a session begins: its number must rise. `false`: the session is over, or speaks through another socket by now.
-    pub(crate) fn begin(&mut self, id: SessionId, socket: SocketId, n: Option<u64>) -> Result<bool, Refusal> {
+    pub(crate) fn begin(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: SessionId,
+        socket: SocketId,
+        Heading { n, seen }: Heading,
+    ) -> Result<bool, Refusal> {
         let Some(session) = self.session_mut(id).filter(|s| s.socket() == Some(socket)) else { return Ok(false) };
         session.heard();
-        if n.is_some() && n <= session.last_n {
-            return Err(Code::StaleN.into());
-        }
+        let is_stale = n.is_some() && n <= session.last_n;
         session.last_n = session.last_n.max(n);
-        Ok(true)
+        if let Some(count) = seen {
+            self.saw(cx, id, count);
+        }
+        if is_stale { Err(Code::StaleN.into()) } else { Ok(true) }
     }
 
     /// A session waits for the store's word on its name.

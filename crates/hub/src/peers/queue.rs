@@ -179,10 +179,12 @@ impl Queue {
         }
         self.marked = self.marked.max(self.settled);
         self.unmarked_bytes = self.unmarked_bytes.min(self.bytes);
+    }
+
+    /// Where nothing is unconfirmed, an idle session holds no memory for it.
+    pub(crate) fn rest(&mut self) {
         if self.held.is_empty() {
-            // Nothing unconfirmed: an idle session holds no memory for it.
             self.held = VecDeque::new();
-            self.unmarked_bytes = 0;
         }
     }
 
@@ -201,6 +203,7 @@ impl Queue {
     /// Begins anew on another socket, for a client that took in `seen` frames. Answers how many are lost for good.
     pub(crate) fn rewind(&mut self, seen: u64) -> u64 {
         self.confirm(seen);
+        self.rest();
         self.marked = self.settled;
         self.unmarked_bytes = self.bytes;
         self.settled.saturating_sub(seen)

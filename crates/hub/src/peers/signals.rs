@@ -136,6 +136,15 @@ impl Peers {
         keep: Option<(u64, Record<'_>)>,
     ) -> Result<Option<Delivery>, Refusal> {
         let acked = n.map(|n| (who.session, n));
+        if let ([one], None) = (devices, &keep) {
+            let receipt = acked.map_or(Receipt::None, Receipt::One);
+            return match self.hand(cx, *one, |to| Event::Signal(event(to)), receipt) {
+                Told::Wired => Ok(Some(Delivery::Delivered)),
+                Told::Held => Ok(Some(Delivery::Stored)),
+                Told::Full => Err(Code::QueueFull.into()),
+                Told::Nobody => Ok(Some(Delivery::Absent)),
+            };
+        }
         let mut shared = acked.filter(|_| devices.len() > 1).map(|acked| Shared::new(Some(acked), None));
         let receipt = |shared: &Option<Arc<Shared>>| match (shared, acked) {
             (Some(shared), _) => Receipt::of(shared),

@@ -239,7 +239,7 @@ fn send(hub: &Hub, who: &Arc<Party>, socket: u64, frame: &Value) -> Vec<Output> 
     let (heading, request) = wigwag_wire::Request::parse(&text, &hub.rules().limits).expect("a good request");
     let mut out = Vec::new();
     let origin = &crate::admission::Origin::Local;
-    hub.handle(NOW, Input::Request { who, socket: SocketId(socket), origin, n: heading.n, request }, &mut out);
+    hub.handle(NOW, Input::Request { who, socket: SocketId(socket), origin, heading, request }, &mut out);
     out
 }
 

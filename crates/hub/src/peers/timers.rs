@@ -141,7 +141,11 @@ impl Peers {
                 self.went_away(cx, id);
             }
         } else {
-            if session.mark_at <= cx.now.at {
+            let is_marking = session.mark_at <= cx.now.at;
+            if let Some(resume) = session.resume.as_deref_mut() {
+                resume.queue.rest();
+            }
+            if is_marking {
                 self.mark(cx, id);
             }
             self.refresh_ice(cx, id);
