@@ -11,7 +11,7 @@ use crate::scan::first_special;
 /// A value as it stands in the frame.
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
-    /// A text without escapes, a whole number, one of JSON's three words, or an object of such.
+    /// A text without escapes, a whole number, one of JSON's three words, or an object of such, in which texts may have escapes.
     Known(&'a str),
     /// Whatever the library found to be a value.
     Raw(&'a RawValue),
@@ -88,7 +88,8 @@ fn object(bytes: &[u8], at: usize, mut value: impl FnMut(Range<usize>, usize) ->
 /// The place after a value that is read at sight.
 fn known(bytes: &[u8], at: usize, depth: usize) -> Option<usize> {
     match bytes.get(at)? {
-        b'"' => Some(closed(bytes, at + 1)? + 1),
+        b'"' if depth == 0 => Some(closed(bytes, at + 1)? + 1),
+        b'"' => escaped(bytes, at + 1),
         b'{' if depth < DEPTH_MAX => object(bytes, at, |_, at| known(bytes, at, depth + 1)),
         b'0' => whole(bytes, at + 1),
         b'1'..=b'9' => {
@@ -123,6 +124,18 @@ fn by_library(text: &str, at: usize) -> Option<(Value<'_>, usize)> {
 fn closed(bytes: &[u8], at: usize) -> Option<usize> {
     let end = first_special(bytes, at);
     (bytes.get(end) == Some(&b'"')).then_some(end)
+}
+
+/// The place after a text that begins here and may have escapes of two signs, such as those between the lines of a description.
+fn escaped(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at = first_special(bytes, at);
+        match (bytes.get(at)?, bytes.get(at + 1)) {
+            (b'"', _) => return Some(at + 1),
+            (b'\\', Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => at += 2,
+            _ => return None,
+        }
+    }
 }
 
 /// The place after this sign, which only space may come before.
