@@ -84,16 +84,21 @@ const AT_ONCE: usize = 8;
 
 /// Lets all come into one room, one after the other.
 fn fill(crowd: &mut Crowd, room: &str, size: usize) -> Result<()> {
+    create(crowd, room, size)?;
+    for key in 1..size {
+        join(crowd, room, key, key)?;
+    }
+    Ok(())
+}
+
+/// The first one makes a room for so many.
+pub(super) fn create(crowd: &mut Crowd, room: &str, size: usize) -> Result<()> {
     say(
         crowd,
         0,
         &format!("{{\"type\":\"room.create\",\"room\":\"{room}\",\"capacity\":{size},\"mode\":\"FREE_FOR_ALL\"}}"),
     )?;
-    super::expect(crowd, 1, |heard| *heard == Heard::Answer)?;
-    for key in 1..size {
-        join(crowd, room, key, key)?;
-    }
-    Ok(())
+    super::expect(crowd, 1, |heard| *heard == Heard::Answer)
 }
 
 /// A room of others, which is over. What the first one costs once is no cost of each member.
@@ -106,11 +111,16 @@ fn first(server: &Server, size: usize) -> Result<()> {
 
 /// One comes in, and as many others are told as are there.
 fn join(crowd: &mut Crowd, room: &str, key: usize, others: usize) -> Result<()> {
-    say(crowd, key, &format!("{{\"type\":\"room.join\",\"room\":\"{room}\"}}"))?;
+    knock(crowd, room, key)?;
     super::expect(crowd, others + 1, |heard| matches!(heard, Heard::News | Heard::Answer))
 }
 
-pub(super) fn say(crowd: &mut Crowd, key: usize, text: &str) -> Result<()> {
+/// One asks to be let in.
+pub(super) fn knock(crowd: &mut Crowd, room: &str, key: usize) -> Result<()> {
+    say(crowd, key, &format!("{{\"type\":\"room.join\",\"room\":\"{room}\"}}"))
+}
+
+fn say(crowd: &mut Crowd, key: usize, text: &str) -> Result<()> {
     crowd.queue(key, text);
     crowd.flush(key)
 }

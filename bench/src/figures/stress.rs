@@ -107,13 +107,11 @@ fn fill_queues(crowd: &mut Crowd, deaf: usize, time: Duration) -> Result<()> {
 /// All join one room within a second, by the clock.
 fn fill_room(crowd: &mut Crowd) -> Result<()> {
     let size = crowd.len();
-    let make = format!("{{\"type\":\"room.create\",\"room\":\"r\",\"capacity\":{size},\"mode\":\"FREE_FOR_ALL\"}}");
-    super::rooms::say(crowd, 0, &make)?;
-    super::expect(crowd, 1, |heard| *heard == Heard::Answer)?;
+    super::rooms::create(crowd, "r", size)?;
     let (begun, mut heard) = (Instant::now(), Vec::new());
     let mut told = 0;
     for key in 1..size {
-        super::rooms::say(crowd, key, r#"{"type":"room.join","room":"r"}"#)?;
+        super::rooms::knock(crowd, "r", key)?;
         let due = begun + Duration::from_secs_f64(key as f64 / size as f64);
         loop {
             let left = due.saturating_duration_since(Instant::now());

@@ -30,27 +30,27 @@ fn first_of_many(bytes: &[u8], from: usize) -> usize {
 /// The same where there is no whole chunk.
 fn first_of_few(bytes: &[u8], from: usize) -> usize {
     let few = bytes.len().saturating_sub(from);
-    match bytes.last_chunk() {
-        // Together with some before them, of which those that count are the highest.
-        Some(last) => {
-            let special = specials(last).unbounded_shr((CHUNK - few) as u32);
-            bytes.len() - few + (special.trailing_zeros() as usize).min(few)
-        }
-        None => bytes.len() - few + bytes.iter().skip(from).take_while(|byte| !is_special(**byte)).count(),
-    }
+    let special = among_last(bytes, few, specials, is_special);
+    bytes.len() - few + (special.trailing_zeros() as usize).min(few)
 }
 
 /// Whether there are at most so many `[` and `{`, those in texts too.
 pub(crate) fn openings_within(bytes: &[u8], max: u64) -> bool {
     let (chunks, rest) = bytes.as_chunks();
+    let last = among_last(bytes, rest.len(), openings, is_opening);
     // Few chunks have one.
     let count = |mask: u32| if mask == 0 { 0 } else { u64::from(mask.count_ones()) };
-    let mut openings_yet = chunks.iter().map(|chunk| count(openings(chunk))).sum::<u64>();
-    openings_yet += match bytes.last_chunk() {
-        Some(last) => count(openings(last).unbounded_shr((CHUNK - rest.len()) as u32)),
-        None => rest.iter().filter(|byte| is_opening(**byte)).count() as u64,
-    };
-    openings_yet <= max
+    chunks.iter().map(|chunk| count(openings(chunk))).sum::<u64>() + count(last) <= max
+}
+
+/// A bit for each byte that `is` so among the last `few`, which are no whole chunk.
+#[inline]
+fn among_last(bytes: &[u8], few: usize, mask: impl Fn(&[u8; CHUNK]) -> u32, is: impl Fn(u8) -> bool) -> u32 {
+    match bytes.last_chunk() {
+        // Together with some before them, of which those that count are the highest.
+        Some(last) => mask(last).unbounded_shr((CHUNK - few) as u32),
+        None => one_by_one(&bytes[bytes.len() - few..], is),
+    }
 }
 
 /// So many bytes are looked at together.
@@ -109,9 +109,8 @@ fn openings(chunk: &[u8; CHUNK]) -> u32 {
     one_by_one(chunk, is_opening)
 }
 
-#[cfg(any(test, not(target_arch = "x86_64")))]
-fn one_by_one(chunk: &[u8; CHUNK], is: fn(u8) -> bool) -> u32 {
-    chunk.iter().enumerate().fold(0, |bits, (at, byte)| bits | u32::from(is(*byte)) << at)
+fn one_by_one(bytes: &[u8], is: impl Fn(u8) -> bool) -> u32 {
+    bytes.iter().enumerate().fold(0, |bits, (at, byte)| bits | u32::from(is(*byte)) << at)
 }
 
 fn is_special(byte: u8) -> bool {

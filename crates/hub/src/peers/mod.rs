@@ -107,7 +107,8 @@ impl Peers {
         let is_stale = n.is_some() && n <= session.last_n;
         session.last_n = session.last_n.max(n);
         if let Some(count) = seen {
-            self.saw(cx, id, count);
+            session.saw(count);
+            self.catch_up(cx, id);
         }
         if is_stale { Err(Code::StaleN.into()) } else { Ok(true) }
     }

@@ -158,10 +158,9 @@ impl Queue {
     /// The count to mark now, unless the last mark says it all.
     pub(crate) fn mark(&mut self) -> Option<u64> {
         self.unmarked_bytes = 0;
-        let count = self.count();
-        (count > self.marked).then(|| {
-            self.marked = count;
-            count
+        (!self.is_marked()).then(|| {
+            self.marked = self.count();
+            self.marked
         })
     }
 

@@ -125,6 +125,22 @@ impl Session {
         }
     }
 
+    /// Its client took in so many frames. Memory for what will be told next stays until it is looked at again.
+    pub(crate) fn saw(&mut self, count: u64) {
+        let Some(resume) = self.resume.as_deref_mut() else { return };
+        resume.queue.confirm(count);
+        if resume.queue.is_marked() {
+            self.mark_at = Moment::NEVER;
+        }
+    }
+
+    /// Nothing is under way: no memory is held for what might be.
+    pub(crate) fn rest(&mut self) {
+        if let Some(resume) = self.resume.as_deref_mut() {
+            resume.queue.rest();
+        }
+    }
+
     /// The groups that it is in.
     pub(crate) fn groups(&self) -> &[GroupKey] {
         self.rare.as_deref().map(|rare| &rare.groups[..]).unwrap_or_default()

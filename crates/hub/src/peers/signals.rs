@@ -45,6 +45,16 @@ impl Fate {
             Told::Nobody => {}
         }
     }
+
+    /// What its sender is told of it.
+    fn answer(self) -> Result<Option<Delivery>, Refusal> {
+        match self {
+            Self { delivered: true, .. } => Ok(Some(Delivery::Delivered)),
+            Self { held: true, .. } => Ok(Some(Delivery::Stored)),
+            Self { full: true, .. } => Err(Code::QueueFull.into()),
+            _ => Ok(Some(Delivery::Absent)),
+        }
+    }
 }
 
 impl Peers {
@@ -138,12 +148,9 @@ impl Peers {
         let acked = n.map(|n| (who.session, n));
         if let ([one], None) = (devices, &keep) {
             let receipt = acked.map_or(Receipt::None, Receipt::One);
-            return match self.hand(cx, *one, |to| Event::Signal(event(to)), receipt) {
-                Told::Wired => Ok(Some(Delivery::Delivered)),
-                Told::Held => Ok(Some(Delivery::Stored)),
-                Told::Full => Err(Code::QueueFull.into()),
-                Told::Nobody => Ok(Some(Delivery::Absent)),
-            };
+            let mut fate = Fate::default();
+            fate.note(self.hand(cx, *one, |to| Event::Signal(event(to)), receipt));
+            return fate.answer();
         }
         let mut shared = acked.filter(|_| devices.len() > 1).map(|acked| Shared::new(Some(acked), None));
         let receipt = |shared: &Option<Arc<Shared>>| match (shared, acked) {
@@ -167,17 +174,14 @@ impl Peers {
         for session in devices.iter().filter(|s| !live.contains(s)) {
             fate.note(self.tell_signal(cx, *session, &mut written, &event, receipt(&shared)));
         }
-        match (fate, stored) {
-            (Fate { delivered: true, .. }, _) => Ok(Some(Delivery::Delivered)),
-            (Fate { held: true, .. }, Some(stored)) => {
+        match stored {
+            Some(stored) if fate.held && !fate.delivered => {
                 if let Some(address) = devices.first().and_then(|s| self.session(*s)).map(|s| s.party.address()) {
                     self.keep(cx, &address, &stored);
                 }
                 Ok(None)
             }
-            (Fate { held: true, .. }, None) => Ok(Some(Delivery::Stored)),
-            (Fate { full: true, .. }, _) => Err(Code::QueueFull.into()),
-            _ => Ok(Some(Delivery::Absent)),
+            _ => fate.answer(),
         }
     }
 

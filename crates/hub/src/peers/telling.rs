@@ -151,24 +151,9 @@ impl Peers {
     pub(crate) fn confirmed(&mut self, cx: &mut Cx<'_>, id: SessionId, socket: SocketId, count: u64) {
         let Some(session) = self.session_mut(id).filter(|s| s.socket() == Some(socket)) else { return };
         session.heard();
-        self.saw(cx, id, count);
-        if let Some(resume) = self.session_mut(id).and_then(|session| session.resume.as_deref_mut()) {
-            resume.queue.rest();
-        }
-    }
-
-    /// The same, beside something else that it says: more will follow, so memory for it stays until the session is looked at again.
-    pub(super) fn saw(&mut self, cx: &mut Cx<'_>, id: SessionId, count: u64) {
-        let Some(session) = self.session_mut(id) else { return };
-        if let Some(resume) = session.resume.as_deref_mut() {
-            resume.queue.confirm(count);
-            if resume.queue.is_marked() {
-                session.mark_at = Moment::NEVER;
-            }
-        }
-        if session.behind {
-            self.catch_up(cx, id);
-        }
+        session.saw(count);
+        session.rest();
+        self.catch_up(cx, id);
     }
 
     /// Signals are lost: their senders are told, and what was stored of them is forgotten.

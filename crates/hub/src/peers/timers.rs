@@ -141,11 +141,8 @@ impl Peers {
                 self.went_away(cx, id);
             }
         } else {
-            let is_marking = session.mark_at <= cx.now.at;
-            if let Some(resume) = session.resume.as_deref_mut() {
-                resume.queue.rest();
-            }
-            if is_marking {
+            session.rest();
+            if session.mark_at <= cx.now.at {
                 self.mark(cx, id);
             }
             self.refresh_ice(cx, id);
