@@ -1,10 +1,11 @@
 //! `wigwag chat`: talk in a room, a line at a time.
 
+use std::collections::HashMap;
 use std::io::IsTerminal;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use wigwag::{JoinOptions, Member, Mode, RoomEvent};
+use wigwag::{JoinOptions, Member, Mode, Room, RoomEvent};
 
 use crate::args::ChatArgs;
 use crate::exit::{Exit, Failure};
@@ -27,8 +28,9 @@ async fn chat(out: &mut Out, args: &ChatArgs) -> Result<Exit, Failure> {
     };
     let room = client.join_with(&args.room, options).await.map_err(session::refused)?;
     let mut events = room.events();
-    let mut show = Show { out, json: args.json, paint: Paint::stdout() };
-    let here: Vec<String> = room.view().members().iter().map(name).collect();
+    let members = room.view().members();
+    let here: Vec<String> = members.iter().map(name).collect();
+    let mut show = Show { out, json: args.json, paint: Paint::stdout(), nicks: nicks(&members) };
     show.note(&match here.len() {
         0 => format!("You are alone in {}. Others come by: wigwag chat {}", args.room, args.room),
         _ => format!("With you in {}: {}", args.room, here.join(", ")),
@@ -46,7 +48,7 @@ async fn chat(out: &mut Out, args: &ChatArgs) -> Result<Exit, Failure> {
                 None => break,
             },
             event = events.next() => match event {
-                Some(event) => is_over = show.event(&event, &room.view().members())?,
+                Some(event) => is_over = show.event(&event, &room)?,
                 None => break,
             },
             () = session::interrupted() => break,
@@ -62,17 +64,26 @@ struct Show<'o> {
     out: &'o mut Out,
     json: bool,
     paint: Paint,
+    /// What they are called who are here by what was shown: the room itself is ahead of that.
+    nicks: HashMap<(String, String), String>,
 }
 
 impl Show<'_> {
     /// Shows what happened, and says whether the room is over for us.
-    fn event(&mut self, event: &RoomEvent, members: &[Member]) -> Result<bool, Failure> {
+    fn event(&mut self, event: &RoomEvent, room: &Room) -> Result<bool, Failure> {
         match event {
-            RoomEvent::Joined(member) => self.happened("joined", member, "came in")?,
-            RoomEvent::Left(member, _) => self.happened("left", member, "went")?,
+            RoomEvent::Joined(member) => {
+                self.nicks.insert(party(member), name(member));
+                self.happened("joined", member, "came in")?;
+            }
+            RoomEvent::Updated(member) => drop(self.nicks.insert(party(member), name(member))),
+            RoomEvent::Left(member, _) => {
+                self.nicks.remove(&party(member));
+                self.happened("left", member, "went")?;
+            }
             RoomEvent::Said { from, device, data } => {
-                let of = |member: &&Member| member.id == *from && member.device == *device;
-                let nick = members.iter().find(of).map_or_else(|| short(from).to_owned(), name);
+                let nick = self.nicks.get(&(from.clone(), device.clone()));
+                let nick = nick.map_or_else(|| short(from).to_owned(), String::clone);
                 let data: Value = serde_json::from_str(data.get()).unwrap_or_default();
                 let text = data["text"].as_str().map_or_else(|| data.to_string(), str::to_owned);
                 if self.json {
@@ -87,7 +98,10 @@ impl Show<'_> {
                 self.note(&format!("You are out: {why}{words}"))?;
                 return Ok(true);
             }
-            RoomEvent::Missed(count) => self.note(&format!("{count} things happened too fast to show."))?,
+            RoomEvent::Missed(count) => {
+                self.nicks = nicks(&room.view().members());
+                self.note(&format!("{count} things happened too fast to show."))?;
+            }
             _ => {}
         }
         Ok(false)
@@ -110,6 +124,14 @@ impl Show<'_> {
     fn line(&mut self, value: &Value) -> Result<(), Failure> {
         self.out.line(&value.to_string()).map(drop)
     }
+}
+
+fn nicks(members: &[Member]) -> HashMap<(String, String), String> {
+    members.iter().map(|member| (party(member), name(member))).collect()
+}
+
+fn party(member: &Member) -> (String, String) {
+    (member.id.clone(), member.device.clone())
 }
 
 /// What a member calls itself.

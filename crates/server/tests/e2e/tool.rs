@@ -137,6 +137,21 @@ async fn people_talk_in_a_room_a_line_at_a_time() {
     assert_eq!(alice.printed().await["type"], "left");
 }
 
+#[tokio::test]
+async fn who_spoke_in_a_room_is_named_after_it_went_too() {
+    let (server, [one, two]) = (quiet().start().await, homes());
+    let mut alice = tool(&server, one.path(), "chat", &["den"]);
+    assert!(alice.said().await.starts_with("You are alone in den."));
+    // She hears all of it at once.
+    alice.signal(Signal::STOP);
+    let ended = tool(&server, two.path(), "chat", &["den", "--nick", "Bob"]).run("hello\n").await;
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    alice.signal(Signal::CONT);
+    assert_eq!(alice.said().await, "Bob came in");
+    assert_eq!(alice.said().await, "Bob  hello");
+    assert_eq!(alice.said().await, "Bob went");
+}
+
 fn quiet() -> Wigwag {
     Wigwag::new().set("ice.stun", "")
 }
@@ -248,7 +263,12 @@ impl Running {
     /// Control and C.
     #[cfg(unix)]
     pub(super) fn interrupt(&mut self) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+        self.signal(Signal::INT);
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Ends it without a word.
