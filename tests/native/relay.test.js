@@ -135,7 +135,7 @@ test('no line is lost, doubled or out of order when a direct path opens in the m
     // Lines go on crossing on it, both ways.
     const here = pipe.out.length;
     const there = await page.evaluate(() => globalThis.heard.length);
-    await page.waitForFunction((before) => globalThis.heard.length > before + 200, { timeout: 30_000 }, there);
+    await page.waitForFunction((before) => globalThis.heard.length > before + 200, { timeout: 60_000 }, there);
     await pipe.printed({ test: (out) => out.length > here + 200 });
   }
   clearInterval(talking);
@@ -144,7 +144,7 @@ test('no line is lost, doubled or out of order when a direct path opens in the m
     return globalThis.talk;
   });
   const lines = (last) => Array.from({ length: last }, (_, at) => `${at}\n`).join('');
-  await page.waitForFunction((length) => globalThis.heard.length >= length, { timeout: 30_000 }, lines(said).length);
+  await page.waitForFunction((length) => globalThis.heard.length >= length, { timeout: 60_000 }, lines(said).length);
   await pipe.printed({ test: (out) => out.length >= lines(count).length });
   assert.equal(await page.evaluate(() => globalThis.heard), lines(said));
   assert.equal(pipe.out, lines(count));

@@ -48,6 +48,7 @@ pub(crate) fn run(house: &House, args: &Args) -> Result<ExitCode> {
         let start = Instant::now();
         let done = (step.run)(house, &mut tally);
         let took = start.elapsed();
+        tally.end();
         let outcome = match done {
             Ok(()) => Outcome::Green(took),
             Err(error) if error.is::<Skip>() => {
@@ -66,7 +67,7 @@ pub(crate) fn run(house: &House, args: &Args) -> Result<ExitCode> {
         };
         rows.push((step.name, outcome));
     }
-    summarise(&rows, tally);
+    summarise(&rows, &tally);
     Ok(ExitCode::from(u8::from(tally.failed > 0)))
 }
 
@@ -203,7 +204,11 @@ fn test(house: &House, tally: &mut Tally) -> Result<()> {
     if run_lines(&mut tests, |line| tally.read(line))? { Ok(()) } else { bail!("cargo test failed") }
 }
 
-fn summarise(rows: &[(&str, Outcome)], tally: Tally) {
+fn summarise(rows: &[(&str, Outcome)], tally: &Tally) {
+    if !tally.failures.is_empty() {
+        println!("\n━━ what failed, once more ━━");
+        tally.failures.iter().for_each(|line| println!("{line}"));
+    }
     println!("\n━━ summary ━━");
     for (name, outcome) in rows {
         match outcome {

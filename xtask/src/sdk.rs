@@ -16,5 +16,5 @@ pub(crate) fn check(house: &House, tally: &mut Tally) -> Result<()> {
     house.build()?;
     let mut tests = house.command("npm");
     tests.args(["run", "--silent", "test"]).current_dir(&folder).env("WIGWAG_BIN", house.built("wigwag"));
-    if run_lines(&mut tests, |line| tally.read_node(line))? { Ok(()) } else { bail!("tests of the SDK failed") }
+    if run_lines(&mut tests, |line| tally.read(line))? { Ok(()) } else { bail!("tests of the SDK failed") }
 }

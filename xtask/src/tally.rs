@@ -1,17 +1,47 @@
-//! Sums the closing lines of many test binaries into one.
+//! Sums the closing lines of many test binaries into one, and keeps what failing tests said.
 
 use std::fmt;
 
+/// How many lines of one list of failures are kept.
+const LINES: usize = 150;
+
 /// How many tests passed and failed so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
+    /// What failing tests said, to be read again where all other output is far above it.
+    pub(crate) failures: Vec<String>,
+    /// How many more lines belong to a list of failures that is under way.
+    keeps: usize,
 }
 
 impl Tally {
-    /// Adds `line` if it is the closing line of a test binary, or one of those with which Node sums up.
+    /// Takes in a line that a test binary or Node printed.
     pub(crate) fn read(&mut self, line: &str) {
+        self.keep(line);
+        self.count(line);
+    }
+
+    /// Node's list goes on to the end of what it prints, which `end` says.
+    pub(crate) fn end(&mut self) {
+        self.keeps = 0;
+    }
+
+    fn keep(&mut self, line: &str) {
+        // Rust's harness lists what failing tests printed, and under the same words their names.
+        if matches!(line, "failures:" | "✖ failing tests:") {
+            self.keeps = LINES;
+        } else if line.starts_with("test result: ") {
+            self.keeps = 0;
+        } else if self.keeps > 0 {
+            self.keeps -= 1;
+            self.failures.push(if self.keeps > 0 { line.to_owned() } else { "… (the rest is above)".to_owned() });
+        }
+    }
+
+    /// Adds `line` if it is the closing line of a test binary, or one of those with which Node sums up.
+    fn count(&mut self, line: &str) {
         if let Some((kind, number)) = line.strip_prefix("ℹ ").and_then(|rest| rest.split_once(' ')) {
             return self.add(kind, number);
         }
@@ -33,20 +63,6 @@ impl Tally {
             "passed" | "pass" => self.passed += number,
             // Node cancels the tests of a suite that it could not prepare.
             "failed" | "fail" | "cancelled" => self.failed += number,
-            _ => {}
-        }
-    }
-
-    /// Adds `line` if it is one of the closing lines of Node's test runner, as it writes them to a terminal or to a pipe.
-    pub(crate) fn read_node(&mut self, line: &str) {
-        let Some(rest) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ ")) else {
-            return;
-        };
-        let (kind, number) = rest.split_once(' ').unwrap_or_default();
-        let number = number.trim().parse::<u64>().unwrap_or(0);
-        match kind {
-            "pass" => self.passed += number,
-            "fail" | "cancelled" => self.failed += number,
             _ => {}
         }
     }
@@ -82,5 +98,28 @@ mod tests {
             tally.read(line);
         }
         assert_eq!(tally.to_string(), "17 passed, 6 failed");
+        assert!(tally.failures.is_empty());
+    }
+
+    #[test]
+    fn what_failing_tests_said_is_kept_and_what_others_said_is_not() {
+        let mut tally = Tally::default();
+        for line in ["test a ... FAILED", "failures:", "---- a stdout ----", "boom", "test result: FAILED. 0 passed", "later"] {
+            tally.read(line);
+        }
+        for line in ["✖ a (2 ms)", "✖ failing tests:", "✖ a (2 ms)", "  boom"] {
+            tally.read(line);
+        }
+        tally.end();
+        tally.read("▶ the next");
+        assert_eq!(tally.failures, ["---- a stdout ----", "boom", "✖ a (2 ms)", "  boom"]);
+    }
+
+    #[test]
+    fn a_test_that_says_too_much_is_cut_off() {
+        let mut tally = Tally::default();
+        tally.read("failures:");
+        (0..1000).for_each(|_| tally.read("boom"));
+        assert_eq!((tally.failures.len(), tally.failures[LINES - 1].as_str()), (LINES, "… (the rest is above)"));
     }
 }

@@ -14,7 +14,7 @@ export class Browser {
     await once(site.listen(0, '127.0.0.1'), 'listening');
     const files = process.env.SDK === 'files' ? await Site.start() : null;
     // A copy, because the library takes flags out of the list that it is given.
-    const program = await puppeteer.launch({ headless: !process.env.HEADED, ...structuredClone(KINDS[name]) });
+    const program = await puppeteer.launch({ headless: !process.env.HEADED, timeout: 60_000, ...structuredClone(KINDS[name]) });
     return new Browser(program, site, files);
   }
 

@@ -357,7 +357,7 @@ test('Chromium and Firefox meet by a code that is read aloud, and see each other
     await carl.until(() => document.querySelector('a[download="both.bin"]') !== null);
     await carl.press('Video', '.person');
     const answered = await Promise.any([ann, bob].map(async (each) => {
-      await each.page.waitForSelector('.ask', { timeout: 20_000 });
+      await each.page.waitForSelector('.ask', { timeout: 60_000 });
       return each;
     }));
     await answered.press('Answer with camera', '.ask');

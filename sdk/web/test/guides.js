@@ -14,7 +14,7 @@ import { build } from 'esbuild';
 
 const FOLDER = new URL('../../../docs/guide/', import.meta.url);
 const SDK = fileURLToPath(new URL('..', import.meta.url));
-const STEP_MS = 30_000;
+const STEP_MS = 60_000;
 
 /** The blocks of a guide, with the line at which each begins. @param {string} name */
 export async function blocksOf(name) {

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { Browser } from './browser.js';
 import { Server } from './server.js';
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
 
 /** @type {Server} */
 let server;

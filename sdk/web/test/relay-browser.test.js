@@ -136,14 +136,14 @@ test('no word is lost, doubled or out of order when a direct path opens in the m
       await alice.waitForFunction((wanted) => globalThis.paths.at(-1) === wanted, { timeout: 60_000 }, path);
       // Words go on crossing on it.
       const count = await alice.evaluate(() => globalThis.heard.length);
-      await alice.waitForFunction((before) => globalThis.heard.length > before + 100, { timeout: 30_000 }, count);
+      await alice.waitForFunction((before) => globalThis.heard.length > before + 100, { timeout: 60_000 }, count);
       assert.equal((await alice.evaluate(() => globalThis.c.stats())).path, path);
     }
     const sent = await alice.evaluate(() => {
       globalThis.stop = true;
       return globalThis.talk;
     });
-    await alice.waitForFunction((count) => globalThis.heard.length >= count, { timeout: 30_000 }, sent);
+    await alice.waitForFunction((count) => globalThis.heard.length >= count, { timeout: 60_000 }, sent);
     assert.deepEqual(await alice.evaluate(() => globalThis.heard), Array.from({ length: sent }, (_, at) => at));
   } finally {
     between.stop();

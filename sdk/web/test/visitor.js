@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 
 export class Visitor {
   /**

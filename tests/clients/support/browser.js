@@ -8,6 +8,7 @@ export const BROWSERS = ['chromium', 'firefox'];
 export function launch(name) {
   return puppeteer.launch({
     headless: !process.env.HEADED,
+    timeout: 60_000,
     // A copy, because the library takes flags out of the list that it is given.
     ...structuredClone(KINDS[name]),
   });

@@ -25,7 +25,7 @@ export function launch(name, { names = false } = {}) {
       },
     },
   };
-  return puppeteer.launch({ headless: !process.env.HEADED, ...kinds[name] });
+  return puppeteer.launch({ headless: !process.env.HEADED, timeout: 60_000, ...kinds[name] });
 }
 
 /** A page with one `RTCPeerConnection` and the channel that every connection of Wigwag has. */
