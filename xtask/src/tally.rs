@@ -104,7 +104,9 @@ mod tests {
     #[test]
     fn what_failing_tests_said_is_kept_and_what_others_said_is_not() {
         let mut tally = Tally::default();
-        for line in ["test a ... FAILED", "failures:", "---- a stdout ----", "boom", "test result: FAILED. 0 passed", "later"] {
+        for line in
+            ["test a ... FAILED", "failures:", "---- a stdout ----", "boom", "test result: FAILED. 0 passed", "later"]
+        {
             tally.read(line);
         }
         for line in ["✖ a (2 ms)", "✖ failing tests:", "✖ a (2 ms)", "  boom"] {
