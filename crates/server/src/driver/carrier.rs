@@ -78,7 +78,7 @@ impl Outputs for Carrier<'_, '_> {
             Note::Event(dialect, place) => metrics.dialects.told(dialect, place),
             Note::Refused(code) => metrics.refused.count(code),
             Note::Relayed(bytes) => {
-                metrics.relayed_frames.inc();
+                metrics.relayed_frames.inc_by(1);
                 metrics.relayed_bytes.inc_by(bytes.into());
             }
             Note::Resumed(_) => {

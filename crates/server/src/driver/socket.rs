@@ -71,9 +71,9 @@ impl Peer {
     }
 
     fn hear(&mut self, text: &str, batch: &mut Batch<'_, Mail>) -> Flow {
-        let read = Instant::now();
-        let flow = self.receive_at(read, Received::Text(text), batch);
-        self.driver.metrics.relay.observe(read.elapsed());
+        let begun = batch.begun();
+        let flow = self.receive_at(begun, Received::Text(text), batch);
+        self.driver.metrics.relay.observe(batch.done() - begun);
         flow
     }
 

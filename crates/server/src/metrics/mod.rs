@@ -1,8 +1,9 @@
 //! Metrics: what an operator's Prometheus reads at `/metrics`.
 //!
 //! Each subsystem owns its numbers and registers them; this module owns those of the relay itself, of the process
-//! and of the build, and renders them all. What is counted for every message costs one atomic addition: labels are
-//! resolved when the tables are made, never when a message passes. No label ever names a peer, a room or an address.
+//! and of the build, and renders them all. What is counted for every message costs one addition in its
+//! thread's [lane](crate::net::Sums): labels are resolved when the tables are made, never when a message passes. No label
+//! ever names a peer, a room or an address.
 
 mod process;
 mod reference;
@@ -15,6 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::http::{Counts, Desk};
+use crate::net::Count;
 use crate::version::VERSION;
 pub use reference::markdown;
 pub use relay::{DialectTables, Direction, Latency, MessageTable, Refused};
@@ -36,9 +38,9 @@ pub struct Metrics {
     /// Refusals by code, in answers, in closes and over HTTP.
     pub refused: Refused,
     /// Messages of data that were relayed between peers without a path of their own.
-    pub relayed_frames: Counter,
+    pub relayed_frames: Count,
     /// Their bytes, as they are charged.
-    pub relayed_bytes: Counter,
+    pub relayed_bytes: Count,
     /// Sessions that went on after a new socket came with their token.
     pub resumed: Counter,
     /// Resume tokens that named no session any more.
@@ -48,14 +50,15 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let table = |direction, types| Arc::new(MessageTable::new("native", direction, types));
+        let [relayed_frames, relayed_bytes] = Count::several();
         Self {
             native_in: table(Direction::In, wigwag_wire::request::TYPES),
             native_out: table(Direction::Out, wigwag_wire::event::TYPES),
             dialects: DialectTables::default(),
             relay: Latency::default(),
             refused: Refused::default(),
-            relayed_frames: Counter::default(),
-            relayed_bytes: Counter::default(),
+            relayed_frames,
+            relayed_bytes,
             resumed: Counter::default(),
             resume_misses: Counter::default(),
         }

@@ -1,4 +1,4 @@
-//! Counters that are resolved before a message passes: arrays of atomics, indexed by what the message is.
+//! Counters that are resolved before a message passes: rows of numbers, indexed by what the message is.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use wigwag_hub::DialectId;
 use wigwag_wire::Code;
 
 use crate::http::Counts;
+use crate::net::Sums;
 
 /// Which way a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +30,13 @@ pub struct MessageTable {
     dialect: &'static str,
     direction: Direction,
     types: &'static [&'static str],
-    counts: Box<[AtomicU64]>,
+    counts: Sums,
 }
 
 impl MessageTable {
     /// A table of zeros for these types.
     pub fn new(dialect: &'static str, direction: Direction, types: &'static [&'static str]) -> Self {
-        Self { dialect, direction, types, counts: types.iter().map(|_| AtomicU64::new(0)).collect() }
+        Self { dialect, direction, types, counts: Sums::new(types.len()) }
     }
 
     /// Counts one message of the type at this place of the table.
@@ -47,9 +48,7 @@ impl MessageTable {
     /// Counts several at once: what is encoded once and sent to many.
     #[inline]
     pub fn add(&self, type_index: u8, messages: u64) {
-        if let Some(count) = self.counts.get(usize::from(type_index)) {
-            count.fetch_add(messages, Relaxed);
-        }
+        self.counts.add(usize::from(type_index), messages);
     }
 }
 
@@ -109,7 +108,7 @@ impl EncodeMetric for Messages {
                 Direction::In => "in",
                 Direction::Out => "out",
             };
-            for (name, count) in table.types.iter().zip(&table.counts) {
+            for (name, count) in table.types.iter().zip(table.counts.all()) {
                 let labels = [("dialect", table.dialect), ("type", name), ("direction", direction)];
                 encode_count(&mut encoder, &labels, count)?;
             }
@@ -145,7 +144,7 @@ impl EncodeMetric for Refused {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         for (code, count) in Code::ALL.iter().zip(self.0.iter()) {
             let number = code.number().to_string();
-            encode_count(&mut encoder, &[("code", number.as_str()), ("name", code.name())], count)?;
+            encode_count(&mut encoder, &[("code", number.as_str()), ("name", code.name())], count.load(Relaxed))?;
         }
         Ok(())
     }
@@ -158,9 +157,9 @@ impl EncodeMetric for Refused {
 fn encode_count<const N: usize>(
     encoder: &mut MetricEncoder<'_>,
     labels: &[(&str, &str); N],
-    count: &AtomicU64,
+    count: u64,
 ) -> fmt::Result {
-    encoder.encode_family(labels)?.encode_counter::<NoLabelSet, _, u64>(&count.load(Relaxed), None)
+    encoder.encode_family(labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)
 }
 
 /// Upper ends of the histogram's buckets, in microseconds.
@@ -168,13 +167,16 @@ const BUCKETS_US: [u64; 14] =
     [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 102_400, 409_600, 1_638_400];
 
 /// A histogram of short times that takes no lock. Clones count into the same numbers.
-#[derive(Clone, Debug, Default)]
-pub struct Latency(Arc<Times>);
+#[derive(Clone, Debug)]
+pub struct Latency(Arc<Sums>);
 
-#[derive(Debug, Default)]
-struct Times {
-    buckets: [AtomicU64; BUCKETS_US.len() + 1],
-    sum_ns: AtomicU64,
+/// Where the sum of all times is, in nanoseconds, behind the buckets.
+const SUM: usize = BUCKETS_US.len() + 1;
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self(Arc::new(Sums::new(SUM + 1)))
+    }
 }
 
 impl Latency {
@@ -183,19 +185,19 @@ impl Latency {
     pub fn observe(&self, time: Duration) {
         let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BUCKETS_US.iter().position(|end| ns <= end * 1_000).unwrap_or(BUCKETS_US.len());
-        self.0.buckets[bucket].fetch_add(1, Relaxed);
-        self.0.sum_ns.fetch_add(ns, Relaxed);
+        self.0.add(bucket, 1);
+        self.0.add(SUM, ns);
     }
 }
 
 impl EncodeMetric for Latency {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        let counts: Vec<u64> = self.0.buckets.iter().map(|count| count.load(Relaxed)).collect();
+        let counts: Vec<u64> = self.0.all().take(SUM).collect();
         #[allow(clippy::cast_precision_loss, reason = "a sum for people and graphs")]
         let seconds = |ns: u64| ns as f64 / 1e9;
         let ends = BUCKETS_US.iter().map(|us| seconds(us * 1_000)).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = ends.zip(counts.iter().copied()).collect();
-        let sum = seconds(self.0.sum_ns.load(Relaxed));
+        let sum = seconds(self.0.get(SUM));
         encoder.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
     }
 

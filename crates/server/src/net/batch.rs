@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Instant;
 
 use smallvec::SmallVec;
 use wigwag_hub::SocketId;
@@ -28,6 +29,8 @@ pub struct Batch<'a, M> {
     /// Those beyond [`AT_ONCE`].
     later: Vec<Arc<Handle<M>>>,
     tally: Tally,
+    /// When the last message was dealt with, if nothing was read or written since.
+    since: Option<Instant>,
     stays_in_its_thread: PhantomData<*const ()>,
 }
 
@@ -41,6 +44,7 @@ impl<'a, M> Batch<'a, M> {
             dirty: SmallVec::new(),
             later: Vec::new(),
             tally: Tally::default(),
+            since: None,
             stays_in_its_thread: PhantomData,
         }
     }
@@ -94,6 +98,22 @@ impl<'a, M> Batch<'a, M> {
             turnstile.passed();
         }
         !turnstile.pass(|| Waiting::Mail(Arc::clone(own), mail()))
+    }
+
+    /// The time now, where the next message is begun. Messages that were read together follow on one another, so that each but
+    /// the first needs one look at the clock, at its [end](Batch::done).
+    pub fn begun(&self) -> Instant {
+        self.since.unwrap_or_else(Instant::now)
+    }
+
+    /// The time now, where a message is done.
+    pub fn done(&mut self) -> Instant {
+        *self.since.insert(Instant::now())
+    }
+
+    /// Something else took time.
+    pub(crate) fn interrupted(&mut self) {
+        self.since = None;
     }
 
     /// The table of sockets.

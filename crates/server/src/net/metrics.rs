@@ -7,9 +7,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::handle::Tally;
+use super::lanes::Count;
 
 /// Counters and gauges of the socket layer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct NetMetrics {
     /// WebSockets open now.
     pub sockets: Gauge,
@@ -24,15 +25,15 @@ pub struct NetMetrics {
     /// Failed `accept` calls.
     pub accept_errors: Counter,
     /// WebSocket bytes read.
-    pub bytes_in: Counter,
+    pub bytes_in: Count,
     /// WebSocket bytes written.
-    pub bytes_out: Counter,
+    pub bytes_out: Count,
     /// Messages and control frames read.
-    pub frames_in: Counter,
+    pub frames_in: Count,
     /// Frames queued for writing.
-    pub frames_out: Counter,
+    pub frames_out: Count,
     /// Write calls to sockets.
-    pub writes: Counter,
+    pub writes: Count,
     /// Sockets cut because their peer did not read.
     pub slow_readers: Counter,
     /// Sockets closed because nothing was heard of their peer.
@@ -56,6 +57,33 @@ pub struct NetMetrics {
 pub struct Reason {
     /// The word.
     pub reason: &'static str,
+}
+
+impl Default for NetMetrics {
+    fn default() -> Self {
+        let [bytes_in, bytes_out, frames_in, frames_out, writes] = Count::several();
+        Self {
+            sockets: Gauge::default(),
+            sockets_opened: Counter::default(),
+            connections_accepted: Counter::default(),
+            connections_dropped: Family::default(),
+            connections_pending: Gauge::default(),
+            accept_errors: Counter::default(),
+            bytes_in,
+            bytes_out,
+            frames_in,
+            frames_out,
+            writes,
+            slow_readers: Counter::default(),
+            idle_closed: Counter::default(),
+            close_timeouts: Counter::default(),
+            violations: Family::default(),
+            upgrades_refused: Family::default(),
+            tls_failures: Counter::default(),
+            tls_reloads: Family::default(),
+            proxy_errors: Counter::default(),
+        }
+    }
 }
 
 impl NetMetrics {

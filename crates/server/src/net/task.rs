@@ -208,6 +208,7 @@ impl<B: Behind> WakeUp<'_, B> {
                 Poll::Ready(Ok(0)) => return Some(Closed::Vanished),
                 Poll::Ready(Err(error)) => return Some(Closed::Failed(error.kind())),
                 Poll::Ready(Ok(n)) => {
+                    self.batch.interrupted();
                     self.note_read(n);
                     self.decode(&mut buffer[..n], cx);
                 }
@@ -241,6 +242,7 @@ impl<B: Behind> WakeUp<'_, B> {
                 Err(violation) => return self.violated(violation),
             }
             if self.batch.own_bytes() > OWN_EARLY_WRITE {
+                self.batch.interrupted();
                 self.flush_own(cx);
             }
         }

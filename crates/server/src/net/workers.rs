@@ -14,6 +14,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
+use super::lanes::Lane;
+
 /// Threads that take connections in turn, until this is dropped: then they end, and with them all that they serve.
 #[derive(Debug)]
 pub struct Workers {
@@ -37,6 +39,7 @@ impl Workers {
             let mut stopped = stop.subscribe();
             let run = move || {
                 NUMBER.set(Some(number));
+                let _lane = Lane::take();
                 // A sender that is gone says the same.
                 drop(runtime.block_on(stopped.wait_for(|stop| *stop)));
                 runtime.shutdown_timeout(PATIENCE);
