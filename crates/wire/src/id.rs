@@ -4,6 +4,7 @@ use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
 
+use arcstr::ArcStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why a text is not a good name.
@@ -24,10 +25,10 @@ pub enum IdError {
 }
 
 macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident, $check:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($text:ty), $check:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name($text);
 
         impl $name {
             /// Takes a text that keeps the rules.
@@ -83,21 +84,21 @@ macro_rules! names {
 
 names! {
     /// What a peer is called. Native ids have one of three forms (see [`IdForm`]); a dialect's ids are any visible text.
-    PeerId, |t| visible(t, 128);
+    PeerId(Arc<str>), |t| visible(t, 128);
     /// An app's own world on a server.
-    Namespace, |t| plain(t, 1, 64);
+    Namespace(ArcStr), |t| plain(t, 1, 64);
     /// One of several programs that share an id; empty where there is only one.
-    Device, |t| plain(t, 0, 32);
+    Device(Arc<str>), |t| plain(t, 0, 32);
     /// A room's name within its namespace.
-    RoomName, |t| visible(t, 128);
+    RoomName(Arc<str>), |t| visible(t, 128);
     /// A name to publish to.
-    Topic, |t| visible(t, 256);
+    Topic(Arc<str>), |t| visible(t, 256);
     /// A network's name within its namespace.
-    NetworkName, |t| visible(t, 128);
+    NetworkName(Arc<str>), |t| visible(t, 128);
     /// A swarm's name within its namespace.
-    SwarmName, |t| visible(t, 128);
+    SwarmName(Arc<str>), |t| visible(t, 128);
     /// What a signal is: `offer`, `answer`, `candidate`, `bye` or a kind of the app's own.
-    Kind, |t| plain(t, 1, 32);
+    Kind(Arc<str>), |t| plain(t, 1, 32);
 }
 
 /// The form of a peer's id.
