@@ -66,12 +66,10 @@ impl Peers {
             return Told::Full;
         }
         cx.out.note(Note::Event(dialect, event));
-        // Copied before it is sent: the copy is read on its way into the queue, and would be waited for there.
-        let kept = frame.keep();
         if let Some(socket) = socket {
             cx.out.send(socket, frame);
         }
-        resume.queue.push(Held { frame: kept, receipt: signal.unwrap_or(Receipt::None) });
+        resume.queue.push(Held { frame: frame.keep(), receipt: signal.unwrap_or(Receipt::None) });
         if socket.is_some() {
             let wired = resume.queue.wire();
             self.forget(cx, wired, true);
