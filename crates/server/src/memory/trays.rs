@@ -21,13 +21,10 @@ impl Trays {
     /// Where such pieces are, and how large one is.
     #[inline]
     fn shelf(&self, layout: Layout) -> Option<(MutexGuard<'_, Shelf>, usize)> {
-        if layout.align() != LINE {
-            return None;
-        }
-        let size = layout.size().checked_next_multiple_of(LINE)?;
-        let shelf = self.0.get((size / LINE).checked_sub(1)?)?;
+        let number = shelf_of(layout)?;
         // Nothing in here panics.
-        Some((shelf.lock().unwrap_or_else(PoisonError::into_inner), size))
+        let shelf = self.0.get(number)?.lock().unwrap_or_else(PoisonError::into_inner);
+        Some((shelf, (number + 1) * LINE))
     }
 }
 
@@ -58,7 +55,7 @@ unsafe impl GlobalAlloc for Trays {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if self.shelf(layout).is_none() {
+        if shelf_of(layout).is_none() {
             // SAFETY: as the caller promises.
             return unsafe { System.alloc_zeroed(layout) };
         }
@@ -74,7 +71,7 @@ unsafe impl GlobalAlloc for Trays {
     unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller promises that it is no more than any piece may have.
         let other = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
-        if layout.align() != LINE || (self.shelf(layout).is_none() && self.shelf(other).is_none()) {
+        if shelf_of(layout).is_none() && shelf_of(other).is_none() {
             // SAFETY: as the caller promises, and neither the old nor the new piece is one of ours.
             return unsafe { System.realloc(piece, layout, size) };
         }
@@ -89,6 +86,13 @@ unsafe impl GlobalAlloc for Trays {
         }
         moved
     }
+}
+
+/// The number of the shelf for such pieces, if there is one.
+#[inline]
+fn shelf_of(layout: Layout) -> Option<usize> {
+    let is_ours = layout.align() == LINE && (1..=SIZES * LINE).contains(&layout.size());
+    is_ours.then(|| (layout.size() - 1) / LINE)
 }
 
 /// To what such pieces are aligned.
@@ -248,7 +252,6 @@ mod tests {
 
     #[test]
     fn only_small_pieces_of_whole_lines_lie_on_trays() {
-        let trays = Trays::new();
         for (size, align, ours) in [
             (128, 128, true),
             (200, 128, true),
@@ -260,7 +263,7 @@ mod tests {
             (usize::MAX / 2, 1, false),
         ] {
             let layout = Layout::from_size_align(size, align).unwrap();
-            assert_eq!(trays.shelf(layout).is_some(), ours, "{layout:?}");
+            assert_eq!(shelf_of(layout).is_some(), ours, "{layout:?}");
         }
     }
 
