@@ -10,7 +10,7 @@ use wigwag::{JoinOptions, Member, Mode, Room, RoomEvent};
 use crate::args::ChatArgs;
 use crate::exit::{Exit, Failure};
 use crate::out::{Out, Paint};
-use crate::session;
+use crate::session::{self, Party, party_of};
 
 /// Enters the room, says what is typed, and shows what is said, until the end of the input.
 pub(crate) fn run(out: &mut Out, args: &ChatArgs) -> Result<Exit, Failure> {
@@ -65,7 +65,7 @@ struct Show<'o> {
     json: bool,
     paint: Paint,
     /// What they are called who are here by what was shown: the room itself is ahead of that.
-    nicks: HashMap<(String, String), String>,
+    nicks: HashMap<Party, String>,
 }
 
 impl Show<'_> {
@@ -73,17 +73,17 @@ impl Show<'_> {
     fn event(&mut self, event: &RoomEvent, room: &Room) -> Result<bool, Failure> {
         match event {
             RoomEvent::Joined(member) => {
-                self.nicks.insert(party(member), name(member));
+                self.nicks.insert(party_of(member), name(member));
                 self.happened("joined", member, "came in")?;
             }
-            RoomEvent::Updated(member) => drop(self.nicks.insert(party(member), name(member))),
+            RoomEvent::Updated(member) => drop(self.nicks.insert(party_of(member), name(member))),
             RoomEvent::Left(member, _) => {
-                self.nicks.remove(&party(member));
+                self.nicks.remove(&party_of(member));
                 self.happened("left", member, "went")?;
             }
             RoomEvent::Said { from, device, data } => {
-                let nick = self.nicks.get(&(from.clone(), device.clone()));
-                let nick = nick.map_or_else(|| short(from).to_owned(), String::clone);
+                let nick = self.nicks.get(&(from.clone(), device.clone())).cloned();
+                let nick = nick.unwrap_or_else(|| short(from).to_owned());
                 let data: Value = serde_json::from_str(data.get()).unwrap_or_default();
                 let text = data["text"].as_str().map_or_else(|| data.to_string(), str::to_owned);
                 if self.json {
@@ -126,12 +126,8 @@ impl Show<'_> {
     }
 }
 
-fn nicks(members: &[Member]) -> HashMap<(String, String), String> {
-    members.iter().map(|member| (party(member), name(member))).collect()
-}
-
-fn party(member: &Member) -> (String, String) {
-    (member.id.clone(), member.device.clone())
+fn nicks(members: &[Member]) -> HashMap<Party, String> {
+    members.iter().map(|member| (party_of(member), name(member))).collect()
 }
 
 /// What a member calls itself.

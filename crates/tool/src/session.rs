@@ -5,12 +5,20 @@ use std::time::Duration;
 use anyhow::anyhow;
 use tokio::runtime::Runtime;
 use wigwag::{
-    AskError, CallError, Connection, FilePins, Incoming, Knock, Loopback, OpenError, Status, Unattended, Wigwag,
+    AskError, CallError, Connection, FilePins, Incoming, Knock, Loopback, Member, OpenError, Status, Unattended, Wigwag,
 };
 
 use crate::args::{DEFAULT_SERVER, PeerArgs};
 use crate::exit::{Exit, Failure};
 use crate::identity;
+
+/// An id, and which of its programs.
+pub(crate) type Party = (String, String);
+
+/// Who a member is.
+pub(crate) fn party_of(member: &Member) -> Party {
+    (member.id.clone(), member.device.clone())
+}
 
 /// Somewhere to wait.
 pub(crate) fn runtime() -> Result<Runtime, Failure> {

@@ -9,11 +9,10 @@ use tokio::time::sleep;
 use wigwag::{CallError, Connection, Incoming, Member, Room, RoomEvent, RoomEvents, Wigwag};
 
 use crate::exit::{Exit, Failure};
+use crate::session::{Party, party_of};
 
 /// So long after an attempt that failed comes the next.
 const AGAIN: Duration = Duration::from_secs(1);
-
-type Party = (String, String);
 
 /// Somebody's way into a room, and to those in it.
 pub(super) struct Meeting {
@@ -65,7 +64,7 @@ impl Meeting {
                 knock = self.incoming.next() => {
                     let Some(knock) = knock else { return Err(Exit::Failed.because(anyhow!("the client was closed"))) };
                     let party = (knock.peer().as_str().to_owned(), knock.device().to_owned());
-                    if self.members().iter().any(|member| of(member) == party) {
+                    if self.members().iter().any(|member| party_of(member) == party) {
                         self.known.insert(party.clone());
                         self.tries.spawn(async move { (party, knock.accept().await) });
                     } else {
@@ -91,7 +90,7 @@ impl Meeting {
 
     /// Whether everybody who is there has been met.
     pub(super) fn is_settled(&self) -> bool {
-        self.tries.is_empty() && self.members().iter().all(|member| self.known.contains(&of(member)))
+        self.tries.is_empty() && self.members().iter().all(|member| self.known.contains(&party_of(member)))
     }
 
     pub(super) async fn leave(&self) {
@@ -105,20 +104,16 @@ impl Meeting {
 
     fn call(&mut self) {
         for member in self.members() {
-            if !member.polite && self.known.insert(of(&member)) {
+            if !member.polite && self.known.insert(party_of(&member)) {
                 let connecting = self.client.connect_to(&member).deadline(self.patience);
                 self.tries.spawn(async move {
                     let tried = connecting.await;
                     if tried.is_err() {
                         sleep(AGAIN).await;
                     }
-                    (of(&member), tried)
+                    (party_of(&member), tried)
                 });
             }
         }
     }
-}
-
-fn of(member: &Member) -> Party {
-    (member.id.clone(), member.device.clone())
 }
