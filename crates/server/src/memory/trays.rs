@@ -149,11 +149,7 @@ impl Shelf {
         };
         tray.used += 1;
         if tray.is_full(size) {
-            self.open = tray.after;
-            // SAFETY: as above.
-            if let Some(next) = unsafe { self.open.as_mut() } {
-                next.before = null_mut();
-            }
+            self.take_off(at);
         }
         piece
     }
@@ -181,12 +177,14 @@ impl Shelf {
         }
         let is_only = tray.before.is_null() && tray.after.is_null();
         if tray.used == 0 && !is_only {
-            self.put_away(at);
+            self.take_off(at);
+            // SAFETY: nothing is on it, and nobody knows it any more.
+            unsafe { System.dealloc(at.cast(), Tray::LAYOUT) };
         }
     }
 
-    /// Gives an open tray back that has nothing on it.
-    fn put_away(&mut self, at: *mut Tray) {
+    /// Takes an open tray off the shelf.
+    fn take_off(&mut self, at: *mut Tray) {
         // SAFETY: it is on the shelf, and so are those beside it.
         unsafe {
             let Tray { before, after, .. } = *at;
@@ -197,7 +195,6 @@ impl Shelf {
             if let Some(after) = after.as_mut() {
                 after.before = before;
             }
-            System.dealloc(at.cast(), Tray::LAYOUT);
         }
     }
 }

@@ -41,11 +41,13 @@ impl Sums {
     /// Adds to the number at this place; where there is none, nothing.
     #[inline]
     pub fn add(&self, place: usize, more: u64) {
-        let own = MINE.get().and_then(|number| self.lanes.get(number));
-        match own.map(|lane| number(lane.get_or_init(|| zeros(self.width)), place)) {
-            // Nobody else writes here.
-            Some(Some(own)) => own.store(own.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed),
-            Some(None) => {}
+        match MINE.get().and_then(|mine| self.lanes.get(mine)) {
+            Some(lane) => {
+                if let Some(own) = number(lane.get_or_init(|| zeros(self.width)), place) {
+                    // Nobody else writes here.
+                    own.store(own.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+                }
+            }
             None => {
                 if let Some(shared) = number(&self.shared, place) {
                     shared.fetch_add(more, Ordering::Relaxed);
